@@ -1,12 +1,15 @@
 """Arithmetic: shapes in, numbers out.
 
-What lives here: the formulas of MACs, FLOPs and bytes (`formulas` and the families beside
-it), sizes and windows (`geometry`), the receptive field over a whole graph
-(`receptive_field`) and the roofline (`roofline`). What it must not know: torch, IPython,
+What lives here: the registry of formulas (`formulas`) and its families (`convolution`,
+`pooling`, `normalisation`), sizes and windows (`geometry`), the receptive field over a whole
+graph (`receptive_field`) and the roofline (`roofline`). What it must not know: torch, IPython,
 a clock, or how a number is shown.
 """
 
+# Importing a family registers its formulas.
+from magics.theory import convolution, normalisation, pooling
 from magics.theory.formulas import (
+    KINDS,
     Cost,
     Layer,
     UnknownKindError,
@@ -16,10 +19,14 @@ from magics.theory.formulas import (
 )
 
 __all__ = [
+    "KINDS",
     "Cost",
     "Layer",
     "UnknownKindError",
     "backward_cost",
+    "convolution",
     "cost",
+    "normalisation",
+    "pooling",
     "register_formula",
 ]

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 MAX_POOL_INDEX_BYTES = 8
 """Bytes of one index of a max pool: torch stores them as int64."""
 
+KINDS = (
+    *(f"{family}{n}d" for family in ("conv", "conv_transpose") for n in (1, 2, 3)),
+    *(f"{family}{n}d" for family in ("max_pool", "avg_pool", "lp_pool") for n in (1, 2, 3)),
+    *(f"adaptive_{family}{n}d" for family in ("avg_pool", "max_pool") for n in (1, 2, 3)),
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "batch_norm",
+    "sync_batch_norm",
+    "linear",
+    "matmul",
+    "other",
+)
+"""Every kind of layer that has a formula here; 'other' is what is none of the rest."""
+
 
 class UnknownKindError(LookupError):
     """No formula is registered for a layer's kind: list the layer as uncounted.
