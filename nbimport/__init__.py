@@ -1,0 +1,48 @@
+"""Import notebooks like modules: ``import nbimport``, and ``.ipynb`` files import like ``.py`` files.
+
+``import analysis`` finds ``analysis.ipynb`` wherever an ``analysis.py`` would be found, or beside the
+importing notebook. `load` imports by path, `mount` gives a folder a name, `Config` holds settings.
+"""
+
+from __future__ import annotations
+
+import sys as _sys
+
+from nbimport.config import Config
+from nbimport.errors import (
+    ConfigError,
+    MagicError,
+    MountError,
+    NotebookFormatError,
+    NotebookImportError,
+    NotebookNotFoundError,
+)
+from nbimport.hook import ImportHook, install, load, mount, uninstall, unmount
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ImportHook",
+    "MagicError",
+    "MountError",
+    "NotebookFormatError",
+    "NotebookImportError",
+    "NotebookNotFoundError",
+    "install",
+    "load",
+    "mount",
+    "uninstall",
+    "unmount",
+]
+__version__ = "0.1.0"
+
+for _public in (install, load, mount, uninstall, unmount):
+    _public.__module__ = "nbimport"
+del _public
+
+install()
+
+if "IPython" in _sys.modules:
+    from nbimport.integrations import ipython as _ipython
+
+    _ipython.connect()

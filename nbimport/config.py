@@ -1,0 +1,186 @@
+"""What can be set, and ``[tool.nbimport]`` of the nearest pyproject.toml.
+
+Knows files and TOML, neither notebooks nor the import system. The TOML parser is imported only
+where a pyproject.toml mentions nbimport: it costs more than a whole warm import.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from nbimport.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SKIP_TAGS = ("skip", "skip-import", "remove-cell")
+SKIP_DIRECTIVES = ("eval: false", "hide", "skip")
+MAGICS = ("run", "skip", "error")
+_PYPROJECT = "pyproject.toml"
+
+
+class Config:
+    """Hold the settings of notebook imports; plain and never changed after it is made.
+
+    Args:
+        mounts: Package name -> folder whose notebooks and ``.py`` files it holds.
+            A relative folder counts from the pyproject.toml, or from the working directory.
+        skip_tags: Cells with one of these tags are not part of the module.
+        skip_directives: Cells that begin with one of these ``#|`` directives are not either.
+        definitions_only: Globs, matched against a notebook's whole path and its name;
+            of these notebooks only imports, definitions and constants are run.
+        magics: ``"run"`` runs IPython's magics in the module's namespace, ``"skip"`` leaves
+            them out (the bodies of ``%%time`` and its kind still run), ``"error"`` refuses them.
+        root: The folder from which relative paths in this config count.
+
+    Raises:
+        ConfigError: A value has the wrong type, or ``magics`` is none of the three words.
+    """
+
+    __module__ = "nbimport"
+    __slots__ = ("definitions_only", "magics", "mounts", "root", "skip_directives", "skip_tags")
+
+    def __init__(  # noqa: PLR0913 - one keyword per setting is the point of this class
+        self,
+        *,
+        mounts: Mapping[str, str | os.PathLike[str]] | None = None,
+        skip_tags: Iterable[str] = SKIP_TAGS,
+        skip_directives: Iterable[str] = SKIP_DIRECTIVES,
+        definitions_only: Iterable[str] = (),
+        magics: str = "run",
+        root: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.root = os.path.abspath(os.fspath(root)) if root is not None else _working_directory()
+        self.mounts = _folders(mounts or {}, self.root)
+        self.skip_tags = _strings("skip_tags", skip_tags)
+        self.skip_directives = _strings("skip_directives", skip_directives)
+        self.definitions_only = _strings("definitions_only", definitions_only)
+        if magics not in MAGICS:
+            raise ConfigError(f"magics: {magics!r} is none of {_listed(MAGICS)}; use one of them")
+        self.magics = magics
+
+    def key(self, path: str, only: str | None = None) -> str:
+        """Name everything in these settings that shapes the code of one notebook."""
+        if self is _default_settings:  # the usual case, and on the warm path
+            return "" if only is None else only
+        shaping = (self.skip_tags, self.skip_directives, self.magics, self.only(path, only))
+        return "" if shaping == (SKIP_TAGS, SKIP_DIRECTIVES, "run", None) else repr(shaping)
+
+    def only(self, path: str, only: str | None = None) -> str | None:
+        """Return "definitions" where only the definitions of a notebook shall run, else None."""
+        if only is not None or not self.definitions_only:
+            return only
+        from fnmatch import fnmatch  # noqa: PLC0415 - imports re, too dear for every start
+
+        relative = os.path.relpath(path, self.root)
+        names = (path, relative, os.path.basename(path))
+        matched = any(fnmatch(name, glob) for glob in self.definitions_only for name in names)
+        return "definitions" if matched else None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Config):
+            return NotImplemented
+        return all(getattr(self, field) == getattr(other, field) for field in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash((self.root, self.skip_tags, self.magics))
+
+    def __repr__(self) -> str:
+        return (
+            f"Config({', '.join(f'{field}={getattr(self, field)!r}' for field in self.__slots__)})"
+        )
+
+
+def nearest(folder: str) -> Config:
+    """Return the settings of the nearest pyproject.toml at or above a folder, or the defaults.
+
+    Raises:
+        ConfigError: That file's ``[tool.nbimport]`` is not what `Config` takes.
+    """
+    config = _by_folder.get(folder)
+    if config is None:
+        config = _of_file(os.path.join(folder, _PYPROJECT), folder)
+        if config is None:
+            parent = os.path.dirname(folder)
+            config = nearest(parent) if parent != folder else _default_settings
+        _by_folder[folder] = config
+    return config
+
+
+def forget() -> None:
+    """Forget every pyproject.toml read so far."""
+    _by_folder.clear()
+
+
+def _of_file(path: str, root: str) -> Config | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    if b"nbimport" not in data:
+        return _default_settings
+    import tomllib  # noqa: PLC0415 - costs 5 ms
+
+    try:
+        table = tomllib.loads(data.decode())
+    except ValueError as error:
+        raise ConfigError(
+            f"{path}: not valid TOML ({error}); correct the file", path=path
+        ) from error
+    settings = table.get("tool", {}).get("nbimport")
+    return _default_settings if settings is None else _checked(settings, path, root)
+
+
+def _checked(settings: Any, path: str, root: str) -> Config:  # noqa: ANN401 - TOML holds anything
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            f"{path}: tool.nbimport is {settings!r}; make it a table, [tool.nbimport]", path=path
+        )
+    known = {field.replace("_", "-"): field for field in Config.__slots__ if field != "root"}
+    for key in settings:
+        if key not in known:
+            raise ConfigError(
+                f"{path}: [tool.nbimport] has no setting {key!r}; known are {_listed(sorted(known))}",
+                path=path,
+            )
+    try:
+        return Config(root=root, **{known[key]: value for key, value in settings.items()})
+    except ConfigError as error:
+        raise ConfigError(f"{path}: [tool.nbimport] {error}", path=path) from None
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # deleted under our feet: only relative paths would need it
+        return os.sep
+
+
+def _strings(field: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise ConfigError(f"{field}: {value!r} is not a list of strings; write [{value!r}]")
+    if not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{field}: {value!r} holds something that is not a string; quote it")
+    return tuple(sorted(value)) if isinstance(value, (set, frozenset)) else tuple(value)
+
+
+def _folders(value: object, root: str) -> dict[str, str]:
+    if not hasattr(value, "items"):
+        raise ConfigError(f'mounts: {value!r} is no table; write {{ name = "folder" }}')
+    folders = {}
+    for name, folder in value.items():
+        if not isinstance(folder, (str, os.PathLike)):
+            raise ConfigError(f"mounts: the folder of {name!r} is {folder!r}; write it as a string")
+        expanded = os.path.expanduser(os.fspath(folder))
+        folders[name] = os.path.normpath(os.path.join(root, expanded))
+    return folders
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"{word!r}" for word in words)
+
+
+_default_settings = Config()
+_by_folder: dict[str, Config] = {}

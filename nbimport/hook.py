@@ -1,0 +1,221 @@
+"""install(), uninstall(), load(), mount(), unmount(): the hook and what is asked of it by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
+
+from nbimport.errors import MountError, NotebookImportError, NotebookNotFoundError
+from nbimport.machinery import caller, extensions, loader, names, observers
+from nbimport.machinery.finder import NotebookFinder, kind_of
+
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+
+    from nbimport.config import Config
+
+_finder: NotebookFinder | None = None
+
+
+class ImportHook:
+    """Handle of one install(); `uninstall`, or the end of a ``with`` block, takes just that back."""
+
+    __module__ = "nbimport"
+
+    def __init__(self, config: Config | None, *, added_finder: bool) -> None:
+        self.config = config
+        self._added_finder = added_finder
+        self._active = True
+
+    def uninstall(self) -> None:
+        """Take back what this install() did; a second call changes nothing."""
+        if not self._active:
+            return
+        self._active = False
+        if self.config is not None and self.config in loader.given:
+            loader.given.remove(self.config)
+        if self._added_finder:
+            uninstall()
+
+    def __enter__(self) -> ImportHook:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.uninstall()
+
+    def __repr__(self) -> str:
+        return f"<nbimport.ImportHook {'on' if self._active else 'off'}>"
+
+
+def install(config: Config | None = None) -> ImportHook:
+    """Let notebooks be imported; ``import nbimport`` has done so already.
+
+    Args:
+        config: Settings for all notebooks from now on, in place of ``[tool.nbimport]`` of the
+            nearest pyproject.toml. None leaves the settings as they are.
+
+    Returns:
+        A handle that takes this back: ``with nbimport.install(Config(magics="skip")): ...``
+    """
+    global _finder  # noqa: PLW0603 - there is one hook a process
+    added = _finder is None or _finder not in sys.meta_path
+    if added:
+        _finder = NotebookFinder()
+        sys.meta_path.insert(_position(), _finder)  # type: ignore[arg-type] # typeshed wants a class
+        extensions.install()
+    if config is not None:
+        loader.given.append(config)
+    return ImportHook(config, added_finder=added)
+
+
+def uninstall() -> None:
+    """Remove the hook and all that it changed; modules already imported stay. Harmless twice."""
+    global _finder  # noqa: PLW0603
+    if _finder is not None and _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)  # type: ignore[arg-type]
+    _finder = None
+    loader.given.clear()
+    observers.undo()
+
+
+def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType:
+    """Import a notebook by its path; the same file is always the same module.
+
+    Args:
+        path: Absolute, or relative to the importing notebook, else to the working directory.
+            Any name will do, with or without ``.ipynb``.
+        only: ``"definitions"`` runs imports, functions, classes and constants, and no other work.
+
+    Returns:
+        The module. Under ``sys.path`` or in a mount it has its ordinary name; elsewhere one that
+        begins with ``nbimport.at`` and that any process with nbimport can import.
+
+    Raises:
+        NotebookNotFoundError: There is no such file.
+        NotebookImportError: It is no notebook that can be imported.
+        SyntaxError: A cell is neither Python nor IPython syntax.
+        ValueError: `only` is neither None nor ``"definitions"``.
+    """
+    if only not in (None, "definitions"):
+        raise ValueError(f'only: got {only!r}; leave it out, or write only="definitions"')
+    file = _notebook_file(os.fspath(path))
+    return import_module(_installed().name_of(file, only))
+
+
+def mount(name: str, folder: str | os.PathLike[str]) -> None:
+    """Make the notebooks and ``.py`` files of a folder importable as ``name.…``.
+
+    Args:
+        name: A package name that nothing else has.
+        folder: Absolute, or relative to the importing notebook, else to the working directory.
+
+    Raises:
+        MountError: The name is taken or no identifier, or there is no such folder.
+    """
+    place = _beside_or_here(os.fspath(folder))
+    if not isinstance(name, str) or not name.isidentifier():
+        raise MountError(f"mount {name!r}: not a name that can be imported; use a plain identifier")
+    if not os.path.isdir(place):
+        raise MountError(f"mount {name!r}: there is no folder {place}; check the path", path=place)
+    finder = _installed()
+    mounted = finder.mounted(name)
+    if mounted == place:
+        finder.mounts[name] = place
+        return
+    taken = f"mounted on {mounted} already; unmount it first" if mounted else _taken_by(name)
+    if taken:
+        raise MountError(f"mount {name!r}: the name is {taken}", path=place, name=name)
+    finder.mounts[name] = place
+
+
+def unmount(name: str) -> None:
+    """Take a mount back and forget the modules imported through it.
+
+    Raises:
+        MountError: Nothing is mounted under this name.
+    """
+    finder = _installed()
+    if finder.mounts.pop(name, None) is None:
+        mounts = ", ".join(sorted(finder.mounts)) or "none"
+        raise MountError(f"unmount {name!r}: not mounted (mounted: {mounts}); check the name")
+    gone = {id(sys.modules[key]) for key in sys.modules if (key + ".").startswith(name + ".")}
+    for key in [key for key, module in sys.modules.items() if id(module) in gone]:
+        del sys.modules[key]
+
+
+def _installed() -> NotebookFinder:
+    if _finder is None or _finder not in sys.meta_path:
+        raise NotebookImportError("nbimport is uninstalled; call nbimport.install() first")
+    return _finder
+
+
+def _position() -> int:
+    """Return the place just before `PathFinder`: after it, a data folder would hide a notebook."""
+    if PathFinder in sys.meta_path:
+        return sys.meta_path.index(PathFinder)  # type: ignore[arg-type] # typeshed wants an instance
+    return len(sys.meta_path)
+
+
+def _beside_or_here(path: str) -> str:
+    path = os.path.expanduser(path)
+    if not os.path.isabs(path):
+        beside = caller.folder()
+        if beside is not None and os.path.exists(os.path.join(beside, path)):
+            path = os.path.join(beside, path)
+    return os.path.abspath(path)
+
+
+def _notebook_file(path: str) -> str:
+    file = _beside_or_here(path)
+    if not file.endswith(names.SUFFIX) and not os.path.lexists(file):
+        file = _beside_or_here(path + names.SUFFIX)
+    if not os.path.lexists(file):
+        raise NotebookNotFoundError(
+            f"{file}: no such notebook{_near(file)}; check the path", path=file
+        )
+    if not os.path.isfile(file):
+        raise NotebookImportError(
+            f"{file}: {kind_of(file)}, not a notebook; give the notebook's own path", path=file
+        )
+    if not file.endswith(names.SUFFIX):
+        raise NotebookImportError(
+            f"{file}: not a .ipynb file; give the path of a notebook", path=file
+        )
+    return file
+
+
+def _near(file: str) -> str:
+    """Return a hint at a notebook of nearly the same name in the same folder."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a message
+
+    folder, name = os.path.split(file)
+    try:
+        there = [entry for entry in os.listdir(folder) if entry.endswith(names.SUFFIX)]
+    except OSError:
+        return f" (there is no folder {folder})"
+    close = get_close_matches(name, there, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _taken_by(name: str) -> str | None:
+    """Say what has a name already, or return None."""
+    from importlib.util import find_spec  # noqa: PLC0415 - 1 ms
+
+    if name in sys.stdlib_module_names:
+        return "taken by the standard library; choose another"
+    if name in sys.modules:
+        origin = getattr(sys.modules[name], "__file__", None)
+        return f"taken by a module that is imported already ({origin}); choose another"
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return f"taken by {spec.origin or 'a folder on sys.path'}; choose another" if spec else None

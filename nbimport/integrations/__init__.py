@@ -1,0 +1,1 @@
+"""One file for each world a notebook module must live in."""

@@ -1,0 +1,24 @@
+"""A running IPython session: relative imports in its cells, and ``%convprofile`` by name."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from nbimport.machinery import caller, names
+
+
+def connect() -> None:
+    """Tell the session where its notebook lies, and offer the magic without importing it."""
+    core = sys.modules.get("IPython.core.getipython")
+    shell: Any = core.get_ipython() if core is not None else None
+    if shell is None:
+        return
+    space = shell.user_ns
+    folder = caller.session_folder(space)
+    if folder is not None and not space.get("__package__"):
+        # `from ..lib import nets` in a cell then means the folder above the notebook's.
+        space["__package__"] = names.of_folder(folder)
+    manager = shell.magics_manager
+    if "convprofile" not in manager.magics["line"] and "convprofile" not in manager.lazy_magics:
+        manager.register_lazy("convprofile", "magics")

@@ -1,0 +1,1 @@
+"""How a notebook becomes a module, in importlib's words."""

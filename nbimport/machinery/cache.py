@@ -1,0 +1,222 @@
+"""Compiled notebooks on disk. Invariant: what is read is what would be compiled now, or nothing.
+
+An entry lies in ``__pycache__`` beside the notebook (or under ``sys.pycache_prefix``, or in the
+user's cache folder where the notebook's folder can't be written). It is valid for one state of the
+file: modification and change time in nanoseconds, size and inode. If only those differ, the code
+cells are compared, so a save that changes outputs keeps the bytecode. A checksum covers the whole
+entry. On any doubt nothing is returned and the caller compiles; nothing here raises.
+
+Layout: magic (8 bytes), checksum (8), stamp (40), marshalled (path, key, digest, payload).
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import stat
+import sys
+import time
+from _imp import source_hash  # type: ignore[import-not-found] # importlib.util.source_hash, without its imports
+from importlib._bootstrap_external import MAGIC_NUMBER, cache_from_source
+from typing import Any, NamedTuple
+
+FORMAT = 1
+_MAGIC = MAGIC_NUMBER + b"nb" + FORMAT.to_bytes(2, "little")
+_HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
+_HEADER = len(_MAGIC) + 8
+_STAMP = 40
+# File systems stamp with the kernel's tick: two writes within one tick look alike.
+_TICK_NS = 20_000_000
+UNTRUSTED = b"\0" * _STAMP
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Entry(NamedTuple):
+    """Hold what an entry says.
+
+    Attributes:
+        fresh: True where the file's stamp matches; else `digest` must be compared first.
+        digest: Hash of everything in the notebook that the code depends on.
+        payload: What was stored, as plain values and code objects.
+    """
+
+    fresh: bool
+    digest: bytes
+    payload: tuple[Any, ...]
+
+
+def entry_path(path: str, variant: str = "") -> str | None:
+    """Return where the bytecode of a notebook lies, or None where Python caches nothing."""
+    try:
+        return cache_from_source(f"{path}{variant}.py")
+    except NotImplementedError:
+        return None
+
+
+def user_folder() -> str:
+    """Return nbimport's folder among the user's caches."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "nbimport")
+
+
+def user_entry_path(entry: str) -> str:
+    """Return where an entry goes when its own folder can't be written."""
+    return os.path.join(user_folder(), "bytecode", os.path.splitdrive(entry)[1].lstrip(os.sep))
+
+
+def stamp_of(status: os.stat_result) -> bytes:
+    """Return what identifies one state of a file."""
+    return b"".join(
+        number.to_bytes(length, "little", signed=number < 0)
+        for number, length in (
+            (status.st_mtime_ns, 8),
+            (status.st_ctime_ns, 8),
+            (status.st_size, 8),
+            (status.st_ino, 16),
+        )
+    )
+
+
+def careful_stamp_of(status: os.stat_result) -> bytes:
+    """Return the stamp of a file that is about to be read, or one that matches nothing.
+
+    A file changed so recently that a further change could leave the same stamp is compared by its
+    content until the clock has moved on.
+    """
+    recent = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS
+    return UNTRUSTED if recent else stamp_of(status)
+
+
+def digest_of(content: tuple[object, ...]) -> bytes:
+    """Return a hash of plain values."""
+    return source_hash(_HASH_KEY, marshal.dumps(content))  # type: ignore[no-any-return] # bytes, from C
+
+
+def read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | None:
+    """Read an entry, or its stand-in among the user's caches; None if there is no valid one."""
+    found = _read(entry, path, key, status)
+    if found is None:
+        fallback = user_entry_path(entry)
+        if _is_ours(user_folder()):
+            found = _read(fallback, path, key, status)
+    return found
+
+
+def _read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | None:
+    data = _bytes(entry)
+    if data is None or len(data) < _HEADER + _STAMP or data[: len(_MAGIC)] != _MAGIC:
+        return None
+    if source_hash(_HASH_KEY, data[_HEADER:]) != data[len(_MAGIC) : _HEADER]:
+        return None
+    try:
+        stored_path, stored_key, digest, payload = marshal.loads(data[_HEADER + _STAMP :])  # noqa: S302 - as CPython reads a .pyc
+    except (EOFError, ValueError, TypeError):
+        return None
+    if stored_path != path or stored_key != key:
+        return None
+    fresh = data[_HEADER : _HEADER + _STAMP] == stamp_of(status)
+    return Entry(fresh, digest, payload)
+
+
+def write(  # noqa: PLR0913 - an entry is what it is
+    entry: str,
+    path: str,
+    key: str,
+    stamp: bytes,
+    mode: int,
+    digest: bytes,
+    payload: tuple[Any, ...],
+) -> None:
+    """Write an entry, whole or not at all, beside the notebook or else among the user's caches."""
+    if sys.dont_write_bytecode:
+        return
+    body = stamp + marshal.dumps((path, key, digest, payload))
+    data = _MAGIC + source_hash(_HASH_KEY, body) + body
+    if not write_atomically(entry, data, mode & 0o666):
+        fallback = user_entry_path(entry)
+        if _make_ours(user_folder()):
+            write_atomically(fallback, data, 0o600)
+
+
+def write_atomically(target: str, data: bytes, mode: int) -> bool:
+    """Write a file so that readers see all of it or nothing; return whether it was written."""
+    temporary = f"{target}.{os.getpid()}-{id(data)}"
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NONBLOCK
+        descriptor = os.open(temporary, flags, mode | stat.S_IWUSR)
+    except OSError:
+        return False
+    try:
+        try:
+            view = memoryview(data)
+            while view:  # a short write is no error: on a full disk the next one fails
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+    except OSError:
+        _remove(temporary)
+        return False
+    except BaseException:  # KeyboardInterrupt: leave nothing behind
+        _remove(temporary)
+        raise
+    return True
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _bytes(path: str) -> bytes | None:
+    """Read a regular file; a FIFO or a folder in its place neither blocks nor fails."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NONBLOCK)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        data = os.read(descriptor, status.st_size + 1)
+        while len(data) < status.st_size:
+            more = os.read(descriptor, status.st_size - len(data))
+            if not more:
+                return None
+            data += more
+    except OSError:
+        return None
+    else:
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def _is_ours(folder: str) -> bool:
+    """Tell whether nobody else could have written into a folder of the user's caches."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return False
+    if not hasattr(os, "geteuid"):
+        return True
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _make_ours(folder: str) -> bool:
+    try:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    except OSError:
+        return False
+    return _is_ours(folder)

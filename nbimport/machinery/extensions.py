@@ -1,0 +1,132 @@
+"""The changes to ``linecache``, ``pkgutil`` and ``sys.excepthook``, each with its way back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nbimport.machinery import loader, names, observers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType, TracebackType
+
+
+def install() -> None:
+    """Extend what is imported, and what will be."""
+    observers.extend("linecache", _extend_linecache)
+    observers.extend("pkgutil", _extend_pkgutil)
+    if sys.version_info < (3, 13):  # from 3.13 the interpreter prints through linecache itself
+        observers.extend("sys", _extend_excepthook)
+
+
+def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:
+    """Answer for cells' file names wherever ``linecache`` is asked, also after ``clearcache()``."""
+    original = linecache.updatecache
+
+    def updatecache(filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
+        if names.SUFFIX in filename:
+            found = _text(filename)
+            if found is not None:
+                lines, path = found
+                # With the notebook's own size and time, checkcache() notices an edit.
+                try:
+                    status = os.stat(path)
+                    size, changed = status.st_size, status.st_mtime
+                except OSError:
+                    size, changed = 0, None
+                linecache.cache[filename] = (size, changed, lines, path)
+                return lines
+        return original(filename, module_globals)  # type: ignore[no-any-return] # linecache's own
+
+    linecache.updatecache = updatecache
+
+    def undo() -> None:
+        if linecache.updatecache is updatecache:
+            linecache.updatecache = original
+
+    return undo
+
+
+def _text(filename: str) -> tuple[list[str], str] | None:
+    from nbimport.notebook import sourcemap  # noqa: PLC0415 - only when text is shown
+
+    found = sourcemap.lines_of_cell(filename)
+    if found is None and filename in loader.loaded:
+        # A class is looked up by its module's file: show the module's Python, not its JSON.
+        module = sys.modules.get(loader.loaded[filename])
+        own = getattr(module, "__loader__", None)
+        if isinstance(own, loader.NotebookLoader):
+            try:
+                found = sourcemap.split_lines(own.get_source(own.name)), filename
+            except ImportError:
+                return None
+    return found
+
+
+def _extend_pkgutil(pkgutil: ModuleType) -> Callable[[], None]:
+    """Let ``iter_modules`` and ``walk_packages`` list notebooks."""
+    from importlib.machinery import FileFinder  # noqa: PLC0415
+
+    original = pkgutil.iter_importer_modules.dispatch(FileFinder)
+
+    def iter_modules(importer: FileFinder, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        seen = set()
+        for name, is_package in original(importer, prefix):
+            seen.add(name)
+            yield name, is_package
+        try:
+            files = sorted(os.listdir(importer.path))
+        except OSError:
+            return
+        for file in files:
+            place = os.path.join(importer.path, file)
+            is_package = os.path.isfile(os.path.join(place, "__init__" + names.SUFFIX))
+            stem = file if is_package else file.removesuffix(names.SUFFIX)
+            is_module = is_package or (stem != file and os.path.isfile(place))
+            if is_module and stem != "__init__" and "." not in stem and prefix + stem not in seen:
+                seen.add(prefix + stem)
+                yield prefix + stem, is_package
+
+    pkgutil.iter_importer_modules.register(FileFinder, iter_modules)
+    return lambda: pkgutil.iter_importer_modules.register(FileFinder, original)
+
+
+def _extend_excepthook(sys_module: ModuleType) -> Callable[[], None]:
+    """Print uncaught errors that came through a cell with the cell's text.
+
+    The interpreter's own printer opens the file that a frame names, and a cell is no file.
+    """
+    original = sys_module.excepthook
+
+    def excepthook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if original is sys.__excepthook__ and _passes_a_cell(error):
+            import traceback  # noqa: PLC0415 - 3 ms, for a process that ends anyway
+
+            traceback.print_exception(kind, error, trace)
+        else:
+            original(kind, error, trace)
+
+    sys_module.excepthook = excepthook
+
+    def undo() -> None:
+        if sys_module.excepthook is excepthook:
+            sys_module.excepthook = original
+
+    return undo
+
+
+def _passes_a_cell(error: BaseException | None) -> bool:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        trace = error.__traceback__
+        while trace is not None:
+            if names.SUFFIX in trace.tb_frame.f_code.co_filename:
+                return True
+            trace = trace.tb_next
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,180 @@
+"""File -> code -> module: `NotebookLoader`, a `SourceFileLoader` whose source is a notebook.
+
+Only ``get_code``, ``get_source`` and what surrounds ``exec_module`` differ from importlib's own. The
+warm path reads one cache entry and never opens the notebook; all that compiling needs is imported
+when an entry is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from importlib.machinery import SourceFileLoader
+from typing import TYPE_CHECKING, Any
+
+from nbimport import config as configuration
+from nbimport.errors import NotebookImportError
+from nbimport.machinery import cache, folders, names
+
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+    from nbimport.config import Config
+    from nbimport.notebook.reader import Notebook
+
+# What a loader loads (see `NotebookLoader.subject`) -> name of the module made from it, so that one
+# file is one module.
+loaded: dict[str, str] = {}
+# The settings given to install(); None: those of the nearest pyproject.toml.
+given: list[Config] = []
+
+
+class NotebookLoader(SourceFileLoader):
+    """Load one notebook.
+
+    Args:
+        fullname: The module's name.
+        path: The notebook's absolute path.
+        only: "definitions" to leave the work out, None for what the settings say.
+    """
+
+    def __init__(self, fullname: str, path: str, only: str | None = None) -> None:
+        super().__init__(fullname, path)
+        self.only = only
+
+    @property
+    def config(self) -> Config:
+        """The settings that hold for this notebook."""
+        return given[-1] if given else configuration.nearest(os.path.dirname(self.path))
+
+    @property
+    def subject(self) -> str:
+        """The notebook's path, marked where only its definitions are loaded."""
+        return self.path + names.ONLY_DEFINITIONS if self.only else self.path
+
+    @property
+    def entry(self) -> str | None:
+        """Where the bytecode lies, whether or not it is there."""
+        return cache.entry_path(self.path, f"-{self.only}" if self.only else "")
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the cells; a reload that fails leaves the module as it was."""
+        namespace = module.__dict__
+        first = getattr(module.__spec__, "_initializing", False)
+        before = None if first else dict(namespace)
+        loaded[self.subject] = module.__name__
+        try:
+            try:
+                code = self.get_code(module.__name__)
+            except (SyntaxError, NotebookImportError) as error:
+                # Where in nbimport it was noticed helps nobody.
+                raise error.with_traceback(None)  # noqa: B904 - the same error, not a second one
+            exec(code, namespace)  # noqa: S102 - what an import does
+        except BaseException:
+            if before is None:
+                loaded.pop(self.subject, None)
+            else:
+                namespace.clear()
+                namespace.update(before)
+            raise
+        finally:
+            execution = sys.modules.get("nbimport.machinery.execution")
+            if execution is not None:
+                execution.finish(namespace)
+
+    # CPython cuts frames of this file and function name from the traceback of an import.
+    exec_module.__code__ = exec_module.__code__.replace(
+        co_filename="<frozen importlib._bootstrap_external>", co_name="_call_with_frames_removed"
+    )
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code that runs all cells, from the cache or compiled.
+
+        Raises:
+            NotebookFormatError: The file is no notebook that can be read.
+            NotebookImportError: There is no such file, or it can't be read.
+            SyntaxError: A cell is neither Python nor IPython syntax.
+        """
+        del fullname
+        path = self.path
+        entry = self.entry
+        key = self.config.key(path, self.only)
+        found = None
+        if entry is not None:
+            try:
+                status = os.stat(path)
+            except OSError:
+                status = None
+            if status is not None:
+                found = cache.read(entry, path, key, status)
+        if found is not None and found.fresh and self._binding_holds(found.payload):
+            return found.payload[0]  # type: ignore[no-any-return] # what write() put there
+        return self._compiled(entry, key, found)
+
+    def get_source(self, fullname: str) -> str:
+        """Return the Python that an import executes, cell after cell.
+
+        Raises:
+            ImportError: The notebook can't be read or is not Python.
+        """
+        from nbimport.machinery import compiler  # noqa: PLC0415 - the cold path
+
+        del fullname
+        try:
+            return compiler.python_source(self._notebook()[0], self.config, self.only)
+        except SyntaxError as error:
+            raise NotebookImportError(f"{self.path}: {error}", path=self.path) from error
+
+    def _binding_holds(self, payload: tuple[Any, ...]) -> bool:
+        """Tell whether the notebooks beside this one are still those the code was bound to."""
+        _, imports, bound = payload
+        if not imports:
+            return True
+        neighbours = folders.neighbours(self.path)
+        return bound == tuple(name for name in imports if name in neighbours)
+
+    def _compiled(self, entry: str | None, key: str, found: cache.Entry | None) -> CodeType:
+        from nbimport.machinery import compiler  # noqa: PLC0415 - the cold path
+
+        compiler.check_path(self.path)
+        notebook, stamp, mode = self._notebook()
+        digest = cache.digest_of(notebook.content())
+        if found is not None and found.digest == digest and self._binding_holds(found.payload):
+            payload = found.payload
+        else:
+            neighbours = folders.neighbours(self.path)
+            program = compiler.compile_notebook(notebook, self.config, self.only, neighbours)
+            payload = tuple(program)
+        if entry is not None:
+            cache.write(entry, self.path, key, stamp, mode, digest, payload)
+        return payload[0]  # type: ignore[no-any-return] # the first of a Program
+
+    def _notebook(self) -> tuple[Notebook, bytes, int]:
+        """Read the notebook; return it with the stamp and the mode of the file that was read."""
+        from nbimport.notebook import reader  # noqa: PLC0415 - the cold path
+
+        path = self.path
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            with open(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise NotebookImportError(
+                        f"{path}: not a regular file; give the notebook's own path", path=path
+                    )
+                stamp = cache.careful_stamp_of(status)
+                data = file.read()
+                if cache.stamp_of(os.fstat(descriptor)) != cache.stamp_of(status):
+                    stamp = cache.UNTRUSTED
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return reader.read(data, path), stamp, status.st_mode
+
+
+def unreadable(path: str, error: OSError) -> NotebookImportError:
+    """Return what to raise for a notebook that the system won't let us read."""
+    from nbimport.errors import NotebookNotFoundError  # noqa: PLC0415
+
+    kind = NotebookNotFoundError if isinstance(error, FileNotFoundError) else NotebookImportError
+    return kind(f"{path}: {error.strerror or error}; check the path", path=path)

@@ -1,0 +1,84 @@
+"""File path <-> module name, for notebooks that are loaded by path.
+
+A notebook outside ``sys.path`` gets a name that says where it is and that any process can import:
+``/home/me/Data prep.ipynb`` is the module ``nbimport.at.home.me.Data prep``. Its folders are packages,
+so relative imports work and pickles find their classes again. What a dotted name can't hold is
+percent-encoded. Two marks at the end of a part are not part of the file's name:
+
+- ``%2F`` (an encoded slash): this folder only as a folder, though it has an ``__init__`` or a notebook
+  of the same name beside it;
+- ``?``: this notebook, unless an installed module has the name (see `siblings`);
+- ``#definitions``: the notebook's definitions without its work.
+
+Knows names and the file system, not how modules are found or loaded.
+"""
+
+from __future__ import annotations
+
+import os
+
+PREFIX = "nbimport.at"
+UNLESS_INSTALLED = "?"
+ONLY_DEFINITIONS = "#definitions"
+SUFFIX = ".ipynb"
+_FOLDER_ONLY = "%2F"
+_RESERVED = "%./?#"
+_INITS = ("__init__.py", "__init__.ipynb")
+
+
+def encode(part: str) -> str:
+    """Return one part of a path as one part of a dotted name."""
+    for character in _RESERVED:
+        if character in part:
+            part = part.replace(character, f"%{ord(character):02X}")
+    return part
+
+
+def decode(part: str) -> str:
+    """Return the part of a path that `encode` made a part of a name from."""
+    if "%" in part:
+        for character in reversed(_RESERVED):
+            part = part.replace(f"%{ord(character):02X}", character)
+    return part
+
+
+def has_init(folder: str) -> bool:
+    """Tell whether a folder is a regular package, of Python files or of notebooks."""
+    return any(os.path.isfile(os.path.join(folder, init)) for init in _INITS)
+
+
+def of_folder(folder: str) -> str:
+    """Return the name of a folder as such: importing it runs nothing."""
+    drive, tail = os.path.splitdrive(folder)
+    parts = [drive] if drive else []
+    above = drive + os.sep
+    for part in tail.split(os.sep):
+        if part:
+            above = os.path.join(above, part)
+            taken = has_init(above) or any(map(os.path.isfile, (above + ".py", above + SUFFIX)))
+            parts.append(encode(part) + (_FOLDER_ONLY if taken else ""))
+    return ".".join((PREFIX, *map(str, parts)))
+
+
+def of_notebook(path: str, only: str | None = None) -> str:
+    """Return the name under ``nbimport.at`` of a notebook that has no other name."""
+    folder, stem = os.path.dirname(path), os.path.basename(path).removesuffix(SUFFIX)
+    packages: list[str] = []
+    if stem == "__init__":
+        folder, stem = os.path.split(folder)
+    else:
+        taken = os.path.join(folder, stem)
+        if "." in stem or has_init(taken) or os.path.isfile(taken + ".py"):
+            stem += SUFFIX  # spelt out, or the name would mean the folder or the .py file
+    while has_init(folder) and os.path.dirname(folder) != folder:
+        packages.insert(0, encode(os.path.basename(folder)))
+        folder = os.path.dirname(folder)
+    last = encode(stem) + (ONLY_DEFINITIONS if only else "")
+    return ".".join((of_folder(folder), *packages, last))
+
+
+def path_of(name: str) -> tuple[str, str]:
+    """Return (folder, decoded last part) of a name under ``nbimport.at``."""
+    parts = name[len(PREFIX) + 1 :].split(".")
+    decoded = [decode(part).rstrip("/") for part in parts[:-1]]
+    return os.sep + os.sep.join(decoded), parts[-1]

@@ -1,0 +1,1 @@
+"""What a notebook says, without running it."""

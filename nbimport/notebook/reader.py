@@ -1,0 +1,193 @@
+"""Bytes -> `Notebook`: the code cells of a .ipynb file, whatever its format and flavour.
+
+Format 4 is read with `json`; formats 1 to 3 go through nbformat, which is slow to import and
+therefore imported only for them. Knows neither the import system nor how a cell is compiled.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nbimport.errors import NotebookFormatError
+
+# A cell's cost is about 20 us to compile: more cells than this is no notebook a person wrote, and
+# refusing it at once beats minutes of silence.
+MAX_CODE_CELLS = 100_000
+_PYTHONS = frozenset({"python", "python2", "python3", "ipython", "ipython3", "xpython"})
+_ASK = "save it again from Jupyter, or restore it"
+
+
+class Cell:
+    """Hold one code cell: its number (1 is the first that a clean run executes), source and tags."""
+
+    __slots__ = ("number", "source", "tags")
+
+    def __init__(self, number: int, source: str, tags: tuple[str, ...]) -> None:
+        self.number = number
+        self.source = source
+        self.tags = tags
+
+
+class Notebook:
+    """Hold the code cells of a notebook and the text of the first markdown cell."""
+
+    __slots__ = ("cells", "path", "title")
+
+    def __init__(self, path: str, cells: list[Cell], title: str | None) -> None:
+        self.path = path
+        self.cells = cells
+        self.title = title
+
+    def content(self) -> tuple[object, ...]:
+        """Return all that a module can depend on, as plain values: what a cache has to compare."""
+        return (self.title, [(cell.number, cell.source, cell.tags) for cell in self.cells])
+
+
+def read(data: bytes, path: str) -> Notebook:
+    """Read a notebook from the bytes of its file.
+
+    Args:
+        data: The file's content; UTF-8, with or without a byte order mark.
+        path: The file, for messages.
+
+    Raises:
+        NotebookFormatError: The bytes are no notebook, or not one in Python.
+    """
+    document = _document(data, path)
+    major = document.get("nbformat", 3 if "worksheets" in document else 4)
+    if not isinstance(major, int) or isinstance(major, bool):
+        raise _wrong(path, f"its nbformat is {major!r}, not a number")
+    if major > 4:  # noqa: PLR2004 - the newest format there is
+        raise NotebookFormatError(
+            f"{path}: notebook format {major} is newer than 4, the newest that nbimport knows; "
+            "save it as format 4",
+            path=path,
+        )
+    if major < 4:  # noqa: PLR2004 - nbformat 4 came with IPython 3 in 2015
+        document = _upgraded(document, path)
+    _check_language(document.get("metadata"), path)
+    return _notebook(document.get("cells"), path)
+
+
+def _document(data: bytes, path: str) -> dict[str, Any]:
+    if data.count(b'"cell_type"') > 10 * MAX_CODE_CELLS:
+        raise _too_many(path)
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise NotebookFormatError(_why_not_json(data, path, error), path=path) from error
+    if not isinstance(document, dict):
+        raise _wrong(path, f"it holds a JSON {type(document).__name__}, not an object")
+    return document
+
+
+def _why_not_json(data: bytes, path: str, error: Exception) -> str:
+    """Say what the bytes look like instead of a notebook."""
+    head = data[:2000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head:
+        return f"{path}: the file is empty; {_ASK}"
+    if head.startswith(b"version https://git-lfs"):
+        return f"{path}: this is a Git LFS pointer, not the notebook; run `git lfs pull`"
+    if head.startswith(b"<"):
+        kind = "merge conflict" if head.startswith(b"<<<<<<<") else "web page or XML file"
+        return f"{path}: this is a {kind}, not a notebook; get the notebook itself"
+    for marker in (b"\n<<<<<<< ", b"\n=======\n", b"\n>>>>>>> "):
+        if marker in data:
+            line = data[: data.index(marker) + 1].count(b"\n") + 1
+            return f"{path}: merge conflict markers at line {line}; resolve the merge and save"
+    if isinstance(error, RecursionError):
+        return f"{path}: its JSON is nested too deeply to be a notebook; {_ASK}"
+    return f"{path}: not valid JSON ({error}), perhaps cut short; {_ASK}"
+
+
+def _upgraded(document: dict[str, Any], path: str) -> dict[str, Any]:
+    import nbformat  # noqa: PLC0415 - up to 1.5 s, and only old notebooks need it
+
+    try:
+        text = json.dumps(document)
+        return dict(nbformat.reads(text, as_version=4))
+    except Exception as error:
+        version = document.get("nbformat", "1 to 3")
+        raise NotebookFormatError(
+            f"{path}: nbformat can't read it as a notebook of format {version} "
+            f"({type(error).__name__}: {error}); {_ASK}",
+            path=path,
+        ) from error
+
+
+def _check_language(metadata: object, path: str) -> None:
+    if not isinstance(metadata, dict):
+        return  # format 4 asks for it, but code is code
+    for holder, key in (("language_info", "name"), ("kernelspec", "language")):
+        section = metadata.get(holder)
+        language = section.get(key) if isinstance(section, dict) else None
+        if isinstance(language, str) and language:
+            if language.lower() not in _PYTHONS:
+                raise NotebookFormatError(
+                    f"{path}: a notebook in {language}, not in Python; import only Python notebooks",
+                    path=path,
+                )
+            return
+
+
+def _notebook(raw: object, path: str) -> Notebook:
+    if not isinstance(raw, list):
+        raise _wrong(path, "it has no list of cells")
+    cells: list[Cell] = []
+    title = None
+    for position, entry in enumerate(raw, 1):
+        if not isinstance(entry, dict):
+            raise _wrong(path, f"entry {position} of its cells is a {type(entry).__name__}")
+        kind = entry.get("cell_type")
+        if kind == "code":
+            source = _source(entry, path, position)
+            if source.strip() and _is_python(entry):
+                cells.append(Cell(len(cells) + 1, source, _tags(entry)))
+        elif kind == "markdown":
+            if title is None:
+                title = _source(entry, path, position)
+        elif not isinstance(kind, str):
+            raise _wrong(path, f"entry {position} of its cells has the cell_type {kind!r}")
+    if len(cells) > MAX_CODE_CELLS:
+        raise _too_many(path)
+    return Notebook(path, cells, title)
+
+
+def _source(entry: dict[str, Any], path: str, position: int) -> str:
+    source = entry.get("source", "")
+    if isinstance(source, list):
+        try:
+            source = "".join(source)
+        except TypeError:
+            source = None
+    if not isinstance(source, str):
+        raise _wrong(path, f"the source of entry {position} of its cells is not text")
+    if "\r" in source:
+        source = source.replace("\r\n", "\n").replace("\r", "\n")
+    return source
+
+
+def _tags(entry: dict[str, Any]) -> tuple[str, ...]:
+    metadata = entry.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
+
+
+def _is_python(entry: dict[str, Any]) -> bool:
+    """Tell whether a cell of a notebook with cells in several languages (VS Code) is Python."""
+    metadata = entry.get("metadata")
+    vscode = metadata.get("vscode") if isinstance(metadata, dict) else None
+    language = vscode.get("languageId") if isinstance(vscode, dict) else None
+    return not isinstance(language, str) or language.lower() in _PYTHONS
+
+
+def _wrong(path: str, what: str) -> NotebookFormatError:
+    return NotebookFormatError(f"{path}: not a notebook: {what}; {_ASK}", path=path)
+
+
+def _too_many(path: str) -> NotebookFormatError:
+    return NotebookFormatError(
+        f"{path}: more than {MAX_CODE_CELLS:,} code cells; split it into several notebooks",
+        path=path,
+    )

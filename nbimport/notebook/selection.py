@@ -1,0 +1,37 @@
+"""Which cells of a notebook are part of the module; knows cells and settings, not how code runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbimport.config import Config
+    from nbimport.notebook.reader import Cell
+
+
+def selected(cells: list[Cell], config: Config) -> list[Cell]:
+    """Return the cells that neither a tag nor a ``#|`` directive leaves out."""
+    tags = frozenset(config.skip_tags)
+    directives = frozenset(_normal(directive) for directive in config.skip_directives)
+    return [
+        cell
+        for cell in cells
+        if tags.isdisjoint(cell.tags)
+        and not ("#" in cell.source and directives.intersection(_directives(cell.source)))
+    ]
+
+
+def _directives(source: str) -> list[str]:
+    """Return the nbdev and Quarto directives at a cell's head, ``#| eval: false`` as "eval:false"."""
+    found = []
+    for line in source.split("\n"):
+        text = line.strip()
+        if text.startswith("#|"):
+            found.append(_normal(text[2:]))
+        elif text and not text.startswith(("#", "%%")):
+            break  # directives stand before the code
+    return found
+
+
+def _normal(directive: str) -> str:
+    return "".join(directive.split()).lower()
