@@ -15,10 +15,10 @@ def connect() -> None:
     if shell is None:
         return
     space = shell.user_ns
-    folder = caller.session_folder(space)
-    if folder is not None and not space.get("__package__"):
-        # `from ..lib import nets` in a cell then means the folder above the notebook's.
-        space["__package__"] = names.of_folder(folder)
+    if "ipykernel" in sys.modules and not space.get("__package__"):
+        # `from ..lib import nets` in a cell then means the folder above the notebook's. Who starts
+        # a kernel without saying for which notebook starts it in the notebook's folder.
+        space["__package__"] = names.of_folder(caller.session_folder(space) or caller.here())
     manager = shell.magics_manager
     if "convprofile" not in manager.magics["line"] and "convprofile" not in manager.lazy_magics:
         manager.register_lazy("convprofile", "magics")
