@@ -1,0 +1,69 @@
+# Everything runs in one virtual environment; `make` alone lists what there is.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN = $(VENV)/bin
+BUILD = build
+DEMO = demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb
+
+# What is tested of the cache is switched off by this variable.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test check lint types contracts format bench soak clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
+	touch $@
+
+# pytorchcv asks for torchvision, which would bring a torch of its own; its models don't need it.
+$(VENV)/test.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps pytorchcv
+	touch $@ $(VENV)/demo.stamp
+
+demo: $(VENV)/demo.stamp ## run the demo notebook; leave it, and a page of it, under build/
+	mkdir -p $(BUILD)
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --ExecutePreprocessor.timeout=300 \
+		--output-dir $(BUILD) $(DEMO) --log-level WARN
+	$(BIN)/python -m jupyter nbconvert --to html --output-dir $(BUILD) $(BUILD)/$(notdir $(DEMO)) \
+		--log-level WARN
+	@$(BIN)/python demo_notebooks/print_tables.py $(BUILD)/$(notdir $(DEMO))
+	@echo
+	@echo "executed notebook:  $(CURDIR)/$(BUILD)/$(notdir $(DEMO))"
+	@echo "page:               $(CURDIR)/$(BUILD)/$(notdir $(DEMO:.ipynb=.html))"
+
+test: $(VENV)/test.stamp ## run all tests, the demo notebooks included
+	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+		--nbval-sanitize-with demo_notebooks/sanitize.cfg -p no:cacheprovider demo_notebooks
+
+check: lint types contracts test ## everything a change has to pass
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+
+contracts: $(VENV)/test.stamp
+	$(BIN)/lint-imports
+
+format: $(VENV)/test.stamp ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/test.stamp ## measure against peers and limits; about ten minutes
+	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/profiling.py
+
+soak: $(VENV)/test.stamp ## the slow tests
+	$(BIN)/python -m pytest -m slow
+
+clean: ## remove what the commands made
+	rm -rf $(VENV) $(BUILD)
