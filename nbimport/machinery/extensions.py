@@ -23,7 +23,7 @@ def install() -> None:
 
 def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:
     """Answer for cells' file names wherever ``linecache`` is asked, also after ``clearcache()``."""
-    original = linecache.updatecache
+    original, original_clear = linecache.updatecache, linecache.clearcache
 
     def updatecache(filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
         if names.SUFFIX in filename:
@@ -40,17 +40,26 @@ def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:
                 return lines
         return original(filename, module_globals)  # type: ignore[no-any-return] # linecache's own
 
-    linecache.updatecache = updatecache
+    def clearcache() -> None:
+        original_clear()
+        for code in loader.programs.values():
+            loader.announce(linecache.cache, code)
+
+    linecache.updatecache, linecache.clearcache = updatecache, clearcache
+    for code in loader.programs.values():
+        loader.announce(linecache.cache, code)
 
     def undo() -> None:
         if linecache.updatecache is updatecache:
             linecache.updatecache = original
+        if linecache.clearcache is clearcache:
+            linecache.clearcache = original_clear
 
     return undo
 
 
 def _text(filename: str) -> tuple[list[str], str] | None:
-    from nbimport.notebook import sourcemap  # noqa: PLC0415 - only when text is shown
+    from nbimport.notebook import sourcemap  # only when text is shown
 
     found = sourcemap.lines_of_cell(filename)
     if found is None and filename in loader.loaded:
@@ -67,7 +76,7 @@ def _text(filename: str) -> tuple[list[str], str] | None:
 
 def _extend_pkgutil(pkgutil: ModuleType) -> Callable[[], None]:
     """Let ``iter_modules`` and ``walk_packages`` list notebooks."""
-    from importlib.machinery import FileFinder  # noqa: PLC0415
+    from importlib.machinery import FileFinder
 
     original = pkgutil.iter_importer_modules.dispatch(FileFinder)
 
@@ -104,7 +113,7 @@ def _extend_excepthook(sys_module: ModuleType) -> Callable[[], None]:
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         if original is sys.__excepthook__ and _passes_a_cell(error):
-            import traceback  # noqa: PLC0415 - 3 ms, for a process that ends anyway
+            import traceback  # 3 ms, for a process that ends anyway
 
             traceback.print_exception(kind, error, trace)
         else:

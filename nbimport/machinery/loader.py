@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 from importlib.machinery import SourceFileLoader
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from nbimport import config as configuration
@@ -18,7 +19,7 @@ from nbimport.errors import NotebookImportError
 from nbimport.machinery import cache, folders, names
 
 if TYPE_CHECKING:
-    from types import CodeType, ModuleType
+    from types import ModuleType
 
     from nbimport.config import Config
     from nbimport.notebook.reader import Notebook
@@ -26,8 +27,24 @@ if TYPE_CHECKING:
 # What a loader loads (see `NotebookLoader.subject`) -> name of the module made from it, so that one
 # file is one module.
 loaded: dict[str, str] = {}
+# The code that was run, by the same key: `linecache` has to know the cells' names.
+programs: dict[str, CodeType] = {}
 # The settings given to install(); None: those of the nearest pyproject.toml.
 given: list[Config] = []
+
+
+def announce(cache: dict[str, Any], code: CodeType) -> None:
+    """Tell ``linecache`` that there is text for each cell's name, to be fetched when asked for.
+
+    For a frame `inspect` finds no module by the cell's name, and then believes linecache alone.
+    """
+    for cell in code.co_consts:
+        if type(cell) is CodeType:
+            cache.setdefault(cell.co_filename, (_no_text,))
+
+
+def _no_text() -> None:
+    """Stand where linecache keeps a function for text it has not fetched; ours comes otherwise."""
 
 
 class NotebookLoader(SourceFileLoader):
@@ -70,6 +87,10 @@ class NotebookLoader(SourceFileLoader):
             except (SyntaxError, NotebookImportError) as error:
                 # Where in nbimport it was noticed helps nobody.
                 raise error.with_traceback(None)  # noqa: B904 - the same error, not a second one
+            programs[self.subject] = code
+            linecache = sys.modules.get("linecache")
+            if linecache is not None:
+                announce(linecache.cache, code)
             exec(code, namespace)  # noqa: S102 - what an import does
         except BaseException:
             if before is None:
