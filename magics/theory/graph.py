@@ -1,0 +1,120 @@
+"""A graph of tensors, and the walk backwards from one unit of one of them.
+
+A node is a tensor; an edge says how its axes depend on those of the tensor it came from.
+Channels are taken together, and so are zero and non-zero weights. Axes are spatial; a graph
+has the same number of them everywhere, and an axis that was pooled away keeps the size 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from magics.theory.index_sets import Box, add_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from magics.theory.axis_maps import AxisMap
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One input of a node.
+
+    Attributes:
+        node: Identity of the node that the input comes from.
+        maps: One map per axis; empty for an elementwise operation.
+    """
+
+    node: int
+    maps: tuple[AxisMap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One tensor of a graph and how it came about.
+
+    Attributes:
+        id: Identity; larger than those of the node's inputs.
+        size: Spatial sizes of the tensor.
+        inputs: Where it came from; empty for an input of the graph or a constant.
+        note: Said about this node and every node after it.
+        obstacle: Why the operation can't be followed; empty when it can.
+    """
+
+    id: int
+    size: tuple[int, ...]
+    inputs: tuple[Edge, ...] = ()
+    note: str = ""
+    obstacle: str = ""
+
+
+Graph = dict[int, Node]
+
+
+def graph_of(nodes: Iterable[Node]) -> Graph:
+    """Return a graph of nodes.
+
+    Raises:
+        ValueError: If two nodes share an identity, or a node comes before one of its inputs.
+    """
+    graph: Graph = {}
+    for node in sorted(nodes, key=lambda node: node.id):
+        if node.id in graph:
+            raise ValueError(f"graph_of: node {node.id} appears twice; give each its own id")
+        for edge in node.inputs:
+            if edge.node not in graph:
+                raise ValueError(
+                    f"graph_of: node {node.id} reads node {edge.node}, which is not before it; "
+                    f"number the nodes in the order in which they run",
+                )
+        graph[node.id] = node
+    return graph
+
+
+def touched(
+    graph: Mapping[int, Node],
+    node: int,
+    unit: tuple[int, ...],
+    source: int,
+) -> list[Box]:
+    """Return the positions of an input that one unit of a node depends on.
+
+    Args:
+        graph: Nodes by identity.
+        node: The node that the unit belongs to.
+        unit: Position of the unit, one number per axis.
+        source: The input looked at.
+
+    Returns:
+        A union of boxes, each a set of positions per axis (see `index_sets`); empty if the
+        unit doesn't depend on the input.
+
+    Source: the definition, applied from the unit backwards: a convolution's input positions
+    ``u * s - p + q * d``, a transposed one's ``(u + p - q * d) / s``, clipped to the map.
+    """
+    pending: dict[int, list[Box]] = {node: [tuple(1 << position for position in unit)]}
+    queue = [-node]
+    while queue:
+        current = -heappop(queue)
+        boxes = pending.pop(current)
+        if current == source:
+            return boxes
+        for edge in graph[current].inputs:
+            if edge.node < source:
+                continue
+            if edge.node not in pending:
+                pending[edge.node] = []
+                heappush(queue, -edge.node)
+            for box in boxes:
+                add_box(pending[edge.node], _image(edge, box, graph[edge.node].size))
+    return []
+
+
+def _image(edge: Edge, box: Box, size: tuple[int, ...]) -> Box:
+    if not edge.maps:
+        return box
+    axes = zip(edge.maps, box, size, strict=True)
+    return tuple(axis.image(mask, length) for axis, mask, length in axes)
