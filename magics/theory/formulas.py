@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields
 from math import prod
 from typing import TYPE_CHECKING, TypeVar
 
+from magics.errors import ConvProfileError, InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,7 @@ KINDS = (
 """Every kind of layer that has a formula here; 'other' is what is none of the rest."""
 
 
-class UnknownKindError(LookupError):
+class UnknownKindError(ConvProfileError):
     """No formula is registered for a layer's kind: list the layer as uncounted.
 
     Attributes:
@@ -221,17 +223,17 @@ def register_formula(*kinds: str, backward: bool = False) -> Callable[[FormulaT]
         A decorator that returns the function unchanged.
 
     Raises:
-        ValueError: If no kind is given, or a kind has a formula already.
+        InputError: If no kind is given, or a kind has a formula already.
     """
     registry = _backward if backward else _forward
     direction = "backward" if backward else "forward"
     if not kinds:
-        raise ValueError("register_formula: no kind given; name at least one")
+        raise InputError("register_formula: no kind given; name at least one")
 
     def register(formula: FormulaT) -> FormulaT:
         for kind in kinds:
             if kind in registry:
-                raise ValueError(
+                raise InputError(
                     f"register_formula: kind {kind!r} has a {direction} formula already "
                     f"({registry[kind].__name__}); choose another kind",
                 )

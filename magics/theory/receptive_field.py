@@ -44,6 +44,7 @@ class ReceptiveField:
         centre_size: Extent per axis of the centre unit, on an unbounded map.
         bounded: The numbers are those of the centre unit on the given input, because there
             is no description on an unbounded map.
+        whole: The extent is that of the whole input (global pooling, a linear layer).
         notes: What else to know.
 
     Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural
@@ -56,6 +57,7 @@ class ReceptiveField:
     coverage: float
     centre_size: tuple[int, ...]
     bounded: bool = False
+    whole: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -164,6 +166,7 @@ class ReceptiveFields:
             coverage=100 * count(boxes) / area if area else 0.0,
             centre_size=lengths,
             bounded=True,
+            whole=lengths == self._graph[self._source].size,
             notes=self._notes[node],
         )
 

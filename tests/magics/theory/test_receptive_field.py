@@ -1,7 +1,6 @@
 """Receptive fields equal what perturbation and the gradient of real networks show."""
 
 import random
-from fractions import Fraction
 from itertools import product
 
 import pytest
