@@ -217,8 +217,8 @@ def test_branches_of_different_strides_are_described_on_their_own_input():
     assert (field.bounded, field.whole, field.stride) == (True, False, (None,))
     # Unit 8 of 16 sees 15..17 through the stride and position 8 itself.
     assert (field.size, field.coverage) == ((10,), 100 * 4 / 10)
-    net.conv(3)
-    assert (net.field().size, net.field().bounded) == ((14,), True)
+    net.conv(3)  # units 7 to 9 see positions 7 to 19
+    assert (net.field().size, net.field().bounded) == ((13,), True)
 
 
 def test_more_branches_than_can_be_kept_apart_are_described_on_their_own_input():
