@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from nbimport.errors import MountError, NotebookImportError, NotebookNotFoundError
 from nbimport.machinery import caller, extensions, loader, names, observers
-from nbimport.machinery.finder import NotebookFinder, kind_of
+from nbimport.machinery.finder import NotebookFinder
+from nbimport.machinery.specs import kind_of
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -120,8 +121,10 @@ def mount(name: str, folder: str | os.PathLike[str]) -> None:
     Raises:
         MountError: The name is taken or no identifier, or there is no such folder.
     """
+    from keyword import iskeyword
+
     place = _beside_or_here(os.fspath(folder))
-    if not isinstance(name, str) or not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
         raise MountError(f"mount {name!r}: not a name that can be imported; use a plain identifier")
     if not os.path.isdir(place):
         raise MountError(f"mount {name!r}: there is no folder {place}; check the path", path=place)
@@ -146,6 +149,7 @@ def unmount(name: str) -> None:
     if finder.mounts.pop(name, None) is None:
         mounts = ", ".join(sorted(finder.mounts)) or "none"
         raise MountError(f"unmount {name!r}: not mounted (mounted: {mounts}); check the name")
+    finder.forget(name)
     gone = {id(sys.modules[key]) for key in sys.modules if (key + ".").startswith(name + ".")}
     for key in [key for key, module in sys.modules.items() if id(module) in gone]:
         del sys.modules[key]
@@ -194,7 +198,7 @@ def _notebook_file(path: str) -> str:
 
 def _near(file: str) -> str:
     """Return a hint at a notebook of nearly the same name in the same folder."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a message
+    from difflib import get_close_matches  # only for a message
 
     folder, name = os.path.split(file)
     try:
@@ -207,7 +211,7 @@ def _near(file: str) -> str:
 
 def _taken_by(name: str) -> str | None:
     """Say what has a name already, or return None."""
-    from importlib.util import find_spec  # noqa: PLC0415 - 1 ms
+    from importlib.util import find_spec  # 1 ms
 
     if name in sys.stdlib_module_names:
         return "taken by the standard library; choose another"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nbimport.machinery import folders, specs
 from nbimport.machinery.loader import NotebookLoader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zipimport import zipimporter
 
     from nbimport.notebook.reader import Notebook
@@ -24,7 +26,7 @@ class ArchiveFinder:
 
     def find_spec(self, fullname: str) -> ModuleSpec | None:
         """Return the spec of a notebook, or of a package of notebooks, in the archive."""
-        place = os.path.join(self.path, fullname.rpartition(".")[2])
+        place = os.path.join(self.path, self._stem(fullname))
         for path, is_package in (
             (os.path.join(place, "__init__.ipynb"), True),
             (place + ".ipynb", False),
@@ -40,6 +42,25 @@ class ArchiveFinder:
             spec.has_location = True
             return spec
         return None
+
+    def _stem(self, fullname: str) -> str:
+        """Return the file's own name for one in which underscores stand for spaces and dashes.
+
+        Raises:
+            NotebookNotFoundError: Two files answer.
+        """
+        tail = fullname.rpartition(".")[2]
+        inside = self._archive.prefix
+        stems = folders.by_name(
+            file[len(inside) :] for file in self._files() if file.startswith(inside)
+        ).get(tail, [tail])
+        if tail in stems:
+            return tail
+        return specs.only_stem(fullname, self.path, stems)
+
+    def _files(self) -> Iterable[str]:
+        archive: Any = self._archive
+        return archive._get_files() if hasattr(archive, "_get_files") else archive._files
 
     def invalidate_caches(self) -> None:
         """Forget the archive's table of contents."""
@@ -69,7 +90,7 @@ class ArchiveLoader(NotebookLoader):
         raise OSError(f"{path}: not in an archive on the search path")
 
     def _notebook(self) -> tuple[Notebook, bytes, int]:
-        from nbimport.notebook import reader, sourcemap  # noqa: PLC0415 - the cold path
+        from nbimport.notebook import reader, sourcemap  # the cold path
 
         notebook = reader.read(self._data, self.path)
         sourcemap.remember(notebook)

@@ -20,7 +20,7 @@ from _imp import source_hash  # type: ignore[import-not-found] # importlib.util.
 from importlib._bootstrap_external import MAGIC_NUMBER, cache_from_source
 from typing import Any, NamedTuple
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = MAGIC_NUMBER + b"nb" + FORMAT.to_bytes(2, "little")
 _HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
 _HEADER = len(_MAGIC) + 8

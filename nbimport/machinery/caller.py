@@ -1,35 +1,60 @@
-"""Who imports: the folder of the notebook whose code runs an import statement."""
+"""Who imports: the notebook whose code runs an import statement."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import NamedTuple
 
 from nbimport.machinery.loader import NotebookLoader
 
 _IMPORT_SYSTEM = ("importlib", "nbimport.hook", "nbimport.machinery")
 
 
-def folder() -> str | None:
-    """Return the importing notebook's folder, or None if it is no notebook that imports.
+class Importer(NamedTuple):
+    """Hold what is known of who imports.
+
+    Attributes:
+        folder: The notebook's folder, or None if it is no notebook that imports.
+        beside: The folder in which absolute names are looked up as well: the same, but None in a
+            package, where they mean the same in every module.
+        is_session: True in a kernel, False in an imported notebook.
+        wanted: The name that is imported, of which the finder may be asked for a parent only;
+            empty where no import is going on.
+    """
+
+    folder: str | None = None
+    beside: str | None = None
+    is_session: bool = False
+    wanted: str = ""
+
+
+def find() -> Importer:
+    """Find the innermost frame that is not part of the import system.
 
     A notebook module knows its file. A notebook that runs in a kernel is known by what VS Code puts
     into its namespace, or by the variable that Jupyter's server sets for the kernel.
     """
-    frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to know who imports
+    wanted = ""
+    frame = sys._getframe(1)  # there is no other way to know who imports
     while frame is not None:
         space = frame.f_globals
         name = space.get("__name__", "")
-        if not (isinstance(name, str) and name.startswith(_IMPORT_SYSTEM)):
-            loader = space.get("__loader__")
-            if isinstance(loader, NotebookLoader):
-                return os.path.dirname(loader.path)
-            file = space.get("__file__")
-            if isinstance(file, str):
-                return os.path.dirname(os.path.abspath(file)) if file.endswith(".ipynb") else None
-            return session_folder(space) if name == "__main__" else None
+        if not isinstance(name, str) or not name.startswith(_IMPORT_SYSTEM):
+            folder = _folder(space, name)
+            if folder is None:
+                return Importer(wanted=wanted)
+            inside = _is_in_package(space)
+            return Importer(folder, None if inside else folder, name == "__main__", wanted)
+        if frame.f_code.co_name == "_find_and_load":
+            wanted = frame.f_locals.get("name", wanted)
         frame = frame.f_back  # type: ignore[assignment] # the loop ends at None
-    return None
+    return Importer(wanted=wanted)
+
+
+def folder() -> str | None:
+    """Return the importing notebook's folder, or None if it is no notebook that imports."""
+    return find().folder
 
 
 def session_folder(space: dict[str, object]) -> str | None:
@@ -47,3 +72,19 @@ def here() -> str:
         return os.getcwd()
     except OSError:
         return os.sep
+
+
+def _folder(space: dict[str, object], name: object) -> str | None:
+    loader = space.get("__loader__")
+    if isinstance(loader, NotebookLoader):
+        return os.path.dirname(loader.path)
+    file = space.get("__file__")
+    if isinstance(file, str):
+        return os.path.dirname(os.path.abspath(file)) if file.endswith(".ipynb") else None
+    return session_folder(space) if name == "__main__" else None
+
+
+def _is_in_package(space: dict[str, object]) -> bool:
+    """Tell whether a module belongs to a package with an ``__init__``."""
+    package = sys.modules.get(str(space.get("__package__")))
+    return getattr(package, "__file__", None) is not None

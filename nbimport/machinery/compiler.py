@@ -18,7 +18,7 @@ from nbimport.notebook import selection, sourcemap, syntax
 from nbimport.notebook.definitions import only_definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from nbimport.config import Config
     from nbimport.notebook.reader import Cell, Notebook
@@ -38,7 +38,7 @@ class Program(NamedTuple):
     Attributes:
         code: Runs the whole module when executed in its namespace.
         imports: Top-level names that the cells import absolutely, sorted.
-        bound: Those of them that are bound to a notebook in the same folder.
+        bound: Those of them that are bound to what lies in the same folder.
     """
 
     code: CodeType
@@ -54,7 +54,7 @@ class _Unit(NamedTuple):
 
 
 def compile_notebook(
-    notebook: Notebook, config: Config, only: str | None, neighbours: Mapping[str, str]
+    notebook: Notebook, config: Config, only: str | None, neighbours: Collection[str]
 ) -> Program:
     """Compile the selected cells of a notebook.
 
@@ -62,7 +62,7 @@ def compile_notebook(
         notebook: What was read.
         config: The settings that hold for it.
         only: "definitions", or None for everything.
-        neighbours: Name in an import statement -> file stem, for the other notebooks beside it.
+        neighbours: Names that an import statement can mean something in the same folder by.
 
     Raises:
         SyntaxError: A cell is neither Python nor IPython syntax; names the cell and the line.
@@ -81,7 +81,7 @@ def compile_notebook(
 
 def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
     """Return the Python that an import executes, with a line ``# %% cell N`` above each cell."""
-    compiler = _CellCompiler(notebook.path, config, only, {})
+    compiler = _CellCompiler(notebook.path, config, only, ())
     parts = []
     for cell in selection.selected(notebook.cells, config):
         tree = compiler.parsed(cell)
@@ -98,7 +98,7 @@ class _CellCompiler:
     """Compile cells in order: ``from __future__`` imports and dropped names reach later cells."""
 
     def __init__(
-        self, path: str, config: Config, only: str | None, neighbours: Mapping[str, str]
+        self, path: str, config: Config, only: str | None, neighbours: Collection[str]
     ) -> None:
         self.path = path
         self.config = config
@@ -236,7 +236,7 @@ def _driver(units: list[_Unit], title: str | None, magics: str) -> CodeType:
 def _loads(code: CodeType, name: str) -> bool:
     """Tell whether code, or code inside it, reads a global name."""
     if name in code.co_names:
-        import dis  # noqa: PLC0415 - 5 ms, for the few notebooks that use the name
+        import dis  # 5 ms, for the few notebooks that use the name
 
         for instruction in dis.get_instructions(code):
             if instruction.argval == name and instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL"):

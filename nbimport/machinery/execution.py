@@ -40,7 +40,7 @@ def captured(cell: Callable[[], object], arguments: str, namespace: dict[str, An
     words = arguments.split()
     names = [word for word in words if not word.startswith("-")]
     if names or "IPython" in sys.modules:
-        from IPython.utils.capture import capture_output  # noqa: PLC0415 - IPython is dear
+        from IPython.utils.capture import capture_output  # IPython is dear
 
         shown = ("--no-stdout", "--no-stderr", "--no-display")
         capture: Any = capture_output(*(word not in words for word in shown))
@@ -61,7 +61,7 @@ def captured(cell: Callable[[], object], arguments: str, namespace: dict[str, An
 def provide(name: str, namespace: dict[str, Any], magics: str) -> None:
     """Give a module ``display`` or ``get_ipython``, which a notebook may take for granted."""
     if name == "get_ipython":
-        from nbimport.machinery.shell import ModuleShell  # noqa: PLC0415 - only with magics
+        from nbimport.machinery.shell import ModuleShell  # only with magics
 
         shell = ModuleShell(namespace, magics)
         namespace[name] = lambda: shell
@@ -71,7 +71,7 @@ def provide(name: str, namespace: dict[str, Any], magics: str) -> None:
 
 def _display(*objects: object, **options: object) -> object:
     """Display objects as IPython does; print them where there is no front end."""
-    from IPython.display import display  # noqa: PLC0415 - IPython is dear
+    from IPython.display import display  # IPython is dear
 
     return display(*objects, **options)  # type: ignore[no-untyped-call]
 
@@ -83,17 +83,17 @@ def _no_loop_running() -> Iterator[None]:
     An import is synchronous: nothing of the outer loop can run before it returns. Another thread
     would do too, but it would wait for ever on the import locks that this one holds.
     """
-    loop = asyncio._get_running_loop()  # noqa: SLF001 - what loops are told to use
+    loop = asyncio._get_running_loop()  # what loops are told to use
     if loop is None:
         yield
         return
     task = asyncio.current_task(loop)
     if task is not None:
-        asyncio.tasks._leave_task(loop, task)  # noqa: SLF001
-    asyncio._set_running_loop(None)  # noqa: SLF001
+        asyncio.tasks._leave_task(loop, task)
+    asyncio._set_running_loop(None)
     try:
         yield
     finally:
-        asyncio._set_running_loop(loop)  # noqa: SLF001
+        asyncio._set_running_loop(loop)
         if task is not None:
-            asyncio.tasks._enter_task(loop, task)  # noqa: SLF001
+            asyncio.tasks._enter_task(loop, task)

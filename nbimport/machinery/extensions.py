@@ -81,22 +81,19 @@ def _extend_pkgutil(pkgutil: ModuleType) -> Callable[[], None]:
     original = pkgutil.iter_importer_modules.dispatch(FileFinder)
 
     def iter_modules(importer: FileFinder, prefix: str = "") -> Iterator[tuple[str, bool]]:
-        seen = set()
-        for name, is_package in original(importer, prefix):
-            seen.add(name)
-            yield name, is_package
+        found = dict(original(importer, prefix))
         try:
             files = sorted(os.listdir(importer.path))
         except OSError:
-            return
+            files = []
         for file in files:
             place = os.path.join(importer.path, file)
             is_package = os.path.isfile(os.path.join(place, "__init__" + names.SUFFIX))
             stem = file if is_package else file.removesuffix(names.SUFFIX)
             is_module = is_package or (stem != file and os.path.isfile(place))
-            if is_module and stem != "__init__" and "." not in stem and prefix + stem not in seen:
-                seen.add(prefix + stem)
-                yield prefix + stem, is_package
+            if is_module and stem != "__init__" and "." not in stem:
+                found.setdefault(prefix + stem, is_package)
+        yield from sorted(found.items())
 
     pkgutil.iter_importer_modules.register(FileFinder, iter_modules)
     return lambda: pkgutil.iter_importer_modules.register(FileFinder, original)

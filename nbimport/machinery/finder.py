@@ -2,31 +2,30 @@
 
 The finder stands just before `PathFinder` and asks it, and every finder after it, first: whatever
 would be imported without nbimport is imported with it. Only then, in this order, answer: a mount, a
-notebook beside the importing notebook, a notebook on the search path, a namespace package, a ``.py``
-file or folder beside the importing notebook.
+notebook beside the importing notebook, a notebook on the search path, a namespace package, a
+``.py`` file or folder beside the importing notebook.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
-from importlib._bootstrap_external import spec_from_file_location
-from importlib.machinery import FileFinder, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import FileFinder, PathFinder
 from typing import TYPE_CHECKING
 
 from nbimport import config as configuration
 from nbimport.errors import NotebookNotFoundError
-from nbimport.machinery import caller, folders, loader, names, observers
-from nbimport.machinery.alias import AliasLoader
-from nbimport.machinery.archives import ArchiveFinder, archive_finder
+from nbimport.machinery import caller, folders, loader, names, observers, specs
+from nbimport.machinery.archives import ArchiveFinder, ArchiveLoader, archive_finder
 from nbimport.machinery.loader import NotebookLoader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 _DETAILS = (NotebookLoader, [names.SUFFIX])
+_BESIDE = "nbimport.machinery.beside"
 
 
 class NotebookFinder:
@@ -35,18 +34,26 @@ class NotebookFinder:
     def __init__(self) -> None:
         self.mounts: dict[str, str] = {}
         self._folders: dict[str, FileFinder | ArchiveFinder] = {}
+        # Names of which modules have been found under another name of their own.
+        self._aliases: set[str] = {_BESIDE}
+        # (folder, name) -> what an import of that name by a notebook in that folder means.
+        self._meanings: dict[tuple[str, str], str] = {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec that importlib shall load, or None where nothing answers."""
+        if path is not None:
+            parent, _, tail = fullname.rpartition(".")
+            if parent in self._aliases and (spec := self._in_alias(fullname, parent, tail)):
+                return spec
         spec = self._regular(fullname, path, target)
         if spec is not None and spec.loader is not None:
             return observers.watched(fullname, spec)
         if fullname.startswith(names.PREFIX):
             return self._by_place(fullname, spec)
         if path is not None:
-            return self._on_path(fullname, path) or spec
+            return self._once(fullname, self._on_path(fullname, path)) or spec
         if fullname in sys.stdlib_module_names:
             return spec
         return self._top_level(fullname, spec)
@@ -58,6 +65,11 @@ class NotebookFinder:
         folders.forget()
         configuration.forget()
 
+    def forget(self, name: str) -> None:
+        """Forget what names meant, for a mount is going."""
+        self._meanings.clear()
+        self._aliases = {key for key in self._aliases if not (key + ".").startswith(name + ".")}
+
     def name_of(self, path: str, only: str | None = None) -> str:
         """Return the name under which a notebook is, or would be, imported.
 
@@ -68,9 +80,9 @@ class NotebookFinder:
         known = loader.loaded.get(subject)
         if known is not None:
             spec = getattr(sys.modules.get(known), "__spec__", None)
-            if isinstance(getattr(spec, "loader", None), NotebookLoader) and spec.origin == path:
+            if spec is not None and isinstance(spec.loader, NotebookLoader) and spec.origin == path:
                 return known
-        if only is None:
+        if only is None and not names.is_hidden(path):
             return self._in_mount(path) or self._on_search_path(path) or names.of_notebook(path)
         return names.of_notebook(path, only)
 
@@ -105,21 +117,97 @@ class NotebookFinder:
     def _top_level(self, fullname: str, namespace: ModuleSpec | None) -> ModuleSpec | None:
         folder = self.mounted(fullname)
         if folder is not None:
-            return _mount_spec(fullname, folder)
-        beside = caller.folder()
-        if beside is not None:
-            spec = self._on_path(fullname, [beside])
-            if spec is not None and spec.origin is not None:
-                name = self.name_of(spec.origin)
-                return spec if name == fullname else _alias_beside(fullname, beside, name)
-        found = self._on_path(fullname, sys.path) or namespace
-        if found is not None and found.origin and not fullname.isidentifier():
-            name = self.name_of(found.origin)  # "My notes", when my_notes was imported as such
-            return found if name == fullname else _alias(fullname, name)
-        if found is None and beside is not None and PathFinder.find_spec(fullname, [beside]):
-            # A .py file or a folder: imported under its place, so two folders never collide.
-            found = _alias_beside(fullname, beside, f"{names.of_folder(beside)}.{fullname}")
-        return found
+            return specs.mount(fullname, folder)
+        importer = caller.find()
+        if importer.beside is not None:
+            spec = self._for_importer(importer, importer.beside, fullname)
+            if spec is not None:
+                return spec
+        return self._once(fullname, self._on_path(fullname, sys.path)) or namespace
+
+    def _once(self, fullname: str, spec: ModuleSpec | None) -> ModuleSpec | None:
+        """Return an alias in place of a spec whose notebook has been loaded by its path already.
+
+        A name that no import statement can spell, such as "My notes", is an alias of the one that
+        it can.
+        """
+        if spec is None or spec.origin is None or isinstance(spec.loader, ArchiveLoader):
+            return spec
+        spelt = fullname.replace(".", "").isidentifier()
+        name = loader.loaded.get(spec.origin, fullname) if spelt else self.name_of(spec.origin)
+        if name == fullname or (spelt and not name.startswith(names.PREFIX)):
+            return spec
+        is_there = name in sys.modules or not spelt
+        return self._alias(fullname, name) if is_there and caller.find().wanted else spec
+
+    def _for_importer(
+        self, importer: caller.Importer, folder: str, fullname: str
+    ) -> ModuleSpec | None:
+        """Return what a name that is looked up at run time means beside the importer."""
+        name = self._meaning(folder, fullname)
+        if name == fullname:
+            return None
+        if not importer.wanted:  # find_spec() was called: it asks what there is, under this name
+            return self._on_path(fullname, [folder]) or PathFinder.find_spec(fullname, [folder])
+        if importer.is_session:  # it has the plain names to itself
+            return self._alias(fullname, name)
+        if importer.wanted != fullname:
+            raise NotebookNotFoundError(
+                f"{importer.wanted!r}: {fullname!r} was found beside the importing notebook, in "
+                f"{folder}, where dotted names are for import statements; write "
+                f"`import {importer.wanted}`",
+                name=importer.wanted,
+            )
+        # Not registered under the plain word, which other folders use too.
+        return specs.alias(f"{names.encode(folder)}?{fullname}", name)
+
+    def _in_alias(self, fullname: str, parent: str, tail: str) -> ModuleSpec | None:
+        if parent == _BESIDE:
+            from nbimport.machinery import beside
+
+            folder, dotted = beside.parse(tail)
+            word, dot, rest = dotted.partition(".")
+            if folders.is_package(folder) and caller.find().beside is None:
+                return specs.alias(fullname, dotted)
+            return specs.alias(fullname, self._meaning(folder, word) + dot + rest)
+        name = getattr(sys.modules.get(parent), "__name__", parent)
+        return None if name == parent else self._alias(fullname, f"{name}.{tail}")
+
+    def _meaning(self, folder: str, word: str) -> str:
+        """Return the full name of what a name means to the notebooks in a folder."""
+        module = sys.modules.get(word)
+        if module is not None and self._is_regular(word, module):
+            return word
+        known = self._meanings.get((folder, word))
+        if known not in sys.modules:
+            known = self._meanings[folder, word] = self._looked_up(folder, word)
+        return known
+
+    def _is_regular(self, word: str, module: ModuleType) -> bool:
+        """Tell whether what a name has imported is neither ours nor just a folder."""
+        if isinstance(getattr(module, "__loader__", None), NotebookLoader):
+            return False
+        is_folder = getattr(module, "__file__", None) is None and hasattr(module, "__path__")
+        return word not in self._aliases and not is_folder
+
+    def _looked_up(self, folder: str, word: str) -> str:
+        regular = self._regular(word, None)
+        if (regular is not None and regular.loader is not None) or self.mounted(word) is not None:
+            return word
+        found = PathFinder.find_spec(word, [folder])
+        if found is None or found.loader is None:
+            notebook = self._on_path(word, [folder])
+            if notebook is not None and notebook.origin is not None:
+                return self.name_of(notebook.origin)
+        if regular is not None and os.path.join(folder, word) in regular.submodule_search_locations:
+            return word  # the namespace that has this folder in it
+        if found is None:
+            return word
+        return self._in_mount(os.path.join(folder, word)) or f"{names.of_folder(folder)}.{word}"
+
+    def _alias(self, fullname: str, name: str) -> ModuleSpec:
+        self._aliases.add(fullname)
+        return specs.alias(fullname, name)
 
     def _on_path(self, fullname: str, path: Sequence[str]) -> ModuleSpec | None:
         """Search folders for a notebook or a package of notebooks, as `PathFinder` does."""
@@ -133,7 +221,7 @@ class NotebookFinder:
         for finder in finders:
             stems = folders.stems_for(finder.path, tail)
             if stems:
-                return notebook_spec(fullname, _only_file(fullname, finder.path, stems))
+                return specs.notebook(fullname, specs.only_file(fullname, finder.path, stems))
         return None
 
     def _folder(self, entry: object) -> FileFinder | ArchiveFinder | None:
@@ -153,18 +241,12 @@ class NotebookFinder:
     def _by_place(self, fullname: str, namespace: ModuleSpec | None) -> ModuleSpec | None:
         """Return the spec of a name under ``nbimport.at``, see `names`."""
         if fullname == names.PREFIX:
-            return _folder_spec(fullname, os.sep)
-        parent, _, tail = fullname.rpartition(".")
-        if names.UNLESS_INSTALLED in parent:  # inside a package that was bound by an import
-            return _alias(fullname, f"{sys.modules[parent].__name__}.{tail}")
+            return specs.folder(fullname, os.sep)
         folder, last = names.path_of(fullname)
-        if last.endswith(names.UNLESS_INSTALLED):
-            return self._unless_installed(fullname, folder, names.decode(last[:-1]))
         if last.endswith(names.ONLY_DEFINITIONS):
-            stem = names.decode(last.removesuffix(names.ONLY_DEFINITIONS)).removesuffix(
-                names.SUFFIX
-            )
-            return notebook_spec(fullname, os.path.join(folder, stem + names.SUFFIX), "definitions")
+            stem = names.decode(last.removesuffix(names.ONLY_DEFINITIONS))
+            file = os.path.join(folder, stem.removesuffix(names.SUFFIX) + names.SUFFIX)
+            return specs.notebook(fullname, file, "definitions")
         decoded = names.decode(last)
         place = os.path.join(folder, decoded.rstrip("/"))
         if not decoded.endswith("/"):
@@ -172,32 +254,15 @@ class NotebookFinder:
             for file in files:
                 if file.endswith(names.SUFFIX) and os.path.isfile(file):
                     name = self.name_of(file)
-                    return (
-                        notebook_spec(fullname, file)
-                        if name == fullname
-                        else _alias(fullname, name)
-                    )
-        return _folder_spec(fullname, place) if os.path.isdir(place) else namespace
-
-    def _unless_installed(self, fullname: str, folder: str, stem: str) -> ModuleSpec:
-        word = stem.replace(" ", "_").replace("-", "_")
-        module = sys.modules.get(word)
-        if module is not None:
-            present = not isinstance(getattr(module, "__loader__", None), NotebookLoader)
-        else:
-            regular = self._regular(word, None)
-            present = regular is not None and regular.loader is not None
-        place = os.path.join(folder, stem)
-        if os.path.isfile(place + names.SUFFIX):
-            place += names.SUFFIX
-        else:
-            place = os.path.join(place, "__init__" + names.SUFFIX)
-        return _alias(fullname, word if present else self.name_of(place))
+                    if name == fullname:
+                        return specs.notebook(fullname, file)
+                    return self._alias(fullname, name)
+        return specs.folder(fullname, place) if os.path.isdir(place) else namespace
 
     def _in_mount(self, path: str) -> str | None:
         for name, folder in self.mounts.items():
             if path.startswith(folder + os.sep):
-                dotted = _dotted(os.path.relpath(path, folder))
+                dotted = names.dotted(os.path.relpath(path, folder))
                 return f"{name}.{dotted}" if dotted else None
         return None
 
@@ -206,9 +271,9 @@ class NotebookFinder:
         root = os.path.dirname(path)
         while names.has_init(root) and os.path.dirname(root) != root:
             root = os.path.dirname(root)
-        if not any((entry or caller.here()) == root for entry in sys.path):
+        if root not in (os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)):
             return None
-        dotted = _dotted(os.path.relpath(path, root))
+        dotted = names.dotted(os.path.relpath(path, root))
         if not dotted:
             return None
         word = dotted.replace(" ", "_").replace("-", "_")
@@ -225,87 +290,3 @@ class NotebookFinder:
         home = path if top == dotted else os.path.join(root, top)
         origin = getattr(spec, "origin", None) or ""
         return dotted if origin == home or os.path.dirname(origin) == home else None
-
-
-def notebook_spec(fullname: str, path: str, only: str | None = None) -> ModuleSpec:
-    """Return the spec of one notebook file under a given name."""
-    is_package = os.path.basename(path) == "__init__" + names.SUFFIX
-    loader = NotebookLoader(fullname, path, only)
-    spec = ModuleSpec(fullname, loader, origin=path, is_package=is_package)
-    if is_package:
-        spec.submodule_search_locations = [os.path.dirname(path)]
-    spec.has_location = True
-    spec.cached = loader.entry
-    return spec
-
-
-def _mount_spec(fullname: str, folder: str) -> ModuleSpec:
-    if not os.path.isdir(folder):
-        raise NotebookNotFoundError(
-            f"mount {fullname!r}: there is no folder {folder}; correct the mount", name=fullname
-        )
-    init = os.path.join(folder, "__init__")
-    if os.path.isfile(init + ".py"):
-        loader = SourceFileLoader(fullname, init + ".py")
-        spec = spec_from_file_location(
-            fullname, init + ".py", loader=loader, submodule_search_locations=[folder]
-        )
-        if spec is not None:
-            return spec
-    if os.path.isfile(init + names.SUFFIX):
-        return notebook_spec(fullname, init + names.SUFFIX)
-    return _folder_spec(fullname, folder)
-
-
-def _folder_spec(fullname: str, folder: str) -> ModuleSpec:
-    spec = ModuleSpec(fullname, None, is_package=True)
-    spec.submodule_search_locations = [folder]
-    return spec
-
-
-def _alias(fullname: str, name: str) -> ModuleSpec:
-    return ModuleSpec(fullname, AliasLoader(name), origin=name)
-
-
-def _alias_beside(word: str, folder: str, name: str) -> ModuleSpec:
-    """Return an alias that is not registered under the plain word, which other folders use too."""
-    return _alias(f"{names.of_folder(folder)}.{names.encode(word)}{names.UNLESS_INSTALLED}", name)
-
-
-def _dotted(relative: str) -> str | None:
-    """Return a relative path as a dotted name, or None where a part has a dot of its own."""
-    parts = relative.removesuffix(names.SUFFIX).split(os.sep)
-    if parts[-1] == "__init__":
-        parts.pop()
-    return ".".join(parts) if parts and not any("." in part for part in parts) else None
-
-
-def _only_file(fullname: str, folder: str, stems: list[str]) -> str:
-    """Return the notebook whose file name answers to a name without being equal to it.
-
-    Raises:
-        NotebookNotFoundError: Two files answer, or what is there is no file.
-    """
-    if len(stems) > 1:
-        listed = ", ".join(repr(stem + names.SUFFIX) for stem in stems)
-        raise NotebookNotFoundError(
-            f"{folder}: {fullname!r} could mean {listed}; rename one of them, or use nbimport.load()",
-            name=fullname,
-        )
-    path = os.path.join(folder, stems[0] + names.SUFFIX)
-    if not os.path.isfile(path):
-        raise NotebookNotFoundError(
-            f"{path}: {kind_of(path)}, not a notebook file; put the notebook there or rename it",
-            path=path,
-            name=fullname,
-        )
-    return path
-
-
-def kind_of(path: str) -> str:
-    """Say what lies at a path that is not a regular file."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        return f"a link that leads nowhere ({error.strerror})"
-    return "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"

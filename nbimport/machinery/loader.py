@@ -141,7 +141,7 @@ class NotebookLoader(SourceFileLoader):
         """
         from nbimport.machinery import compiler  # noqa: PLC0415 - the cold path
 
-        del fullname
+        self.get_filename(fullname)  # refuses to speak for another module
         try:
             return compiler.python_source(self._notebook()[0], self.config, self.only)
         except SyntaxError as error:

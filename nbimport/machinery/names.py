@@ -1,13 +1,12 @@
 """File path <-> module name, for notebooks that are loaded by path.
 
 A notebook outside ``sys.path`` gets a name that says where it is and that any process can import:
-``/home/me/Data prep.ipynb`` is the module ``nbimport.at.home.me.Data prep``. Its folders are packages,
-so relative imports work and pickles find their classes again. What a dotted name can't hold is
-percent-encoded. Two marks at the end of a part are not part of the file's name:
+``/home/me/Data prep.ipynb`` is the module ``nbimport.at.home.me.Data prep``. Its folders are
+packages, so relative imports work and pickles find their classes again. What a dotted name can't
+hold is percent-encoded. Two marks at the end of a part are not part of the file's name:
 
-- ``%2F`` (an encoded slash): this folder only as a folder, though it has an ``__init__`` or a notebook
-  of the same name beside it;
-- ``?``: this notebook, unless an installed module has the name (see `siblings`);
+- ``%2F`` (an encoded slash): this folder only as a folder, though it has an ``__init__`` or a
+  notebook of the same name beside it;
 - ``#definitions``: the notebook's definitions without its work.
 
 Knows names and the file system, not how modules are found or loaded.
@@ -16,13 +15,14 @@ Knows names and the file system, not how modules are found or loaded.
 from __future__ import annotations
 
 import os
+from importlib.machinery import all_suffixes
 
 PREFIX = "nbimport.at"
-UNLESS_INSTALLED = "?"
 ONLY_DEFINITIONS = "#definitions"
 SUFFIX = ".ipynb"
 _FOLDER_ONLY = "%2F"
 _RESERVED = "%./?#"
+_SUFFIXES = tuple(all_suffixes())
 _INITS = ("__init__.py", "__init__.ipynb")
 
 
@@ -47,6 +47,14 @@ def has_init(folder: str) -> bool:
     return any(os.path.isfile(os.path.join(folder, init)) for init in _INITS)
 
 
+def is_hidden(path: str) -> bool:
+    """Tell whether something else in its folder has a notebook's name, and wins."""
+    place = path.removesuffix(SUFFIX)
+    if os.path.basename(place) != "__init__" and has_init(place):
+        return True
+    return any(os.path.isfile(place + suffix) for suffix in _SUFFIXES)
+
+
 def of_folder(folder: str) -> str:
     """Return the name of a folder as such: importing it runs nothing."""
     drive, tail = os.path.splitdrive(folder)
@@ -64,12 +72,10 @@ def of_notebook(path: str, only: str | None = None) -> str:
     """Return the name under ``nbimport.at`` of a notebook that has no other name."""
     folder, stem = os.path.dirname(path), os.path.basename(path).removesuffix(SUFFIX)
     packages: list[str] = []
-    if stem == "__init__":
+    if "." in stem or is_hidden(path):
+        stem += SUFFIX  # spelt out, or the name would mean the folder or the .py file
+    elif stem == "__init__":
         folder, stem = os.path.split(folder)
-    else:
-        taken = os.path.join(folder, stem)
-        if "." in stem or has_init(taken) or os.path.isfile(taken + ".py"):
-            stem += SUFFIX  # spelt out, or the name would mean the folder or the .py file
     while has_init(folder) and os.path.dirname(folder) != folder:
         packages.insert(0, encode(os.path.basename(folder)))
         folder = os.path.dirname(folder)
@@ -82,3 +88,11 @@ def path_of(name: str) -> tuple[str, str]:
     parts = name[len(PREFIX) + 1 :].split(".")
     decoded = [decode(part).rstrip("/") for part in parts[:-1]]
     return os.sep + os.sep.join(decoded), parts[-1]
+
+
+def dotted(relative: str) -> str | None:
+    """Return a relative path as a dotted name, or None where a part has a dot of its own."""
+    parts = relative.removesuffix(SUFFIX).split(os.sep)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts) if parts and not any("." in part for part in parts) else None

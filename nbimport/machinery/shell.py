@@ -102,10 +102,10 @@ class ModuleShell:
 
 @contextlib.contextmanager
 def _magic_lock() -> Iterator[None]:
-    lock = _bootstrap._get_module_lock(_LOCK_NAME)  # noqa: SLF001
+    lock = _bootstrap._get_module_lock(_LOCK_NAME)
     try:
         lock.acquire()
-    except _bootstrap._DeadlockError:  # noqa: SLF001 - two imports wait for each other: go on, as importlib does
+    except _bootstrap._DeadlockError:  # two imports wait for each other: go on, as importlib does
         yield
         return
     try:
@@ -117,7 +117,7 @@ def _magic_lock() -> Iterator[None]:
 @contextlib.contextmanager
 def _placed(what: str) -> Iterator[None]:
     """Turn IPython's complaint about a magic into one that says where it stands."""
-    from IPython.core.error import UsageError  # noqa: PLC0415
+    from IPython.core.error import UsageError
 
     try:
         yield
@@ -139,7 +139,7 @@ def _place() -> str:
 
 
 def _shell() -> Any:  # noqa: ANN401 - IPython's InteractiveShell, imported late
-    from IPython.core.getipython import get_ipython  # noqa: PLC0415
+    from IPython.core.getipython import get_ipython
 
     return get_ipython() or _bare_shell()
 
@@ -147,9 +147,9 @@ def _shell() -> Any:  # noqa: ANN401 - IPython's InteractiveShell, imported late
 def _bare_shell() -> Any:  # noqa: ANN401
     global _bare  # noqa: PLW0603 - one shell a process
     if _bare is None:
-        from IPython.core.builtin_trap import BuiltinTrap  # noqa: PLC0415
-        from IPython.core.interactiveshell import InteractiveShell  # noqa: PLC0415
-        from traitlets.config import Config  # noqa: PLC0415
+        from IPython.core.builtin_trap import BuiltinTrap
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
 
         class BareShell(InteractiveShell):
             """An InteractiveShell that leaves the process as it finds it."""

@@ -2,8 +2,8 @@
 
 Python looks an imported name up in ``sys.modules`` before it asks any finder, so with two folders
 that each hold a ``utils.ipynb`` the second importer would get the first one's. An import statement
-whose name belongs to a notebook in the same folder is therefore compiled to import that file's own
-name, marked with a question mark: "unless something installed has this name" (see `names`).
+whose name belongs to something in the same folder is therefore compiled to import a name that says
+so (see `beside`); what it means is settled when the statement runs.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from nbimport.machinery import names
+from nbimport.machinery import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
 # Too many words are no harm: they are only compared with the notebooks that are there.
 _IMPORT = re.compile(r"\b(?:from|import)[ \t]+([^\n#;]+)")
@@ -43,39 +43,40 @@ def all_names(code: CodeType) -> Iterator[str]:
             yield from all_names(const)
 
 
-def mentioned(code: CodeType, neighbours: Mapping[str, str]) -> bool:
-    """Tell whether code names a neighbouring notebook, imported or otherwise."""
+def mentioned(code: CodeType, neighbours: Collection[str]) -> bool:
+    """Tell whether code names something in the same folder, imported or otherwise."""
     return bool(neighbours) and any(
         name.partition(".")[0] in neighbours for name in all_names(code)
     )
 
 
-def bind(tree: ast.Module, path: str, neighbours: Mapping[str, str]) -> ast.Module:
-    """Return the tree with absolute imports of neighbours bound to their files."""
-    folder = names.of_folder(os.path.dirname(path))
-    bound = {name: f"{folder}.{names.encode(stem)}?" for name, stem in neighbours.items()}
-    return ast.fix_missing_locations(_Binder(bound).visit(tree))  # type: ignore[no-any-return] # visit() is untyped
+def bind(tree: ast.Module, path: str, neighbours: Collection[str]) -> ast.Module:
+    """Return the tree with absolute imports of neighbours bound to their folder."""
+    _Binder(os.path.dirname(path), neighbours).visit(tree)
+    return ast.fix_missing_locations(tree)
 
 
 class _Binder(ast.NodeTransformer):
-    def __init__(self, bound: Mapping[str, str]) -> None:
-        self._bound = bound
+    def __init__(self, folder: str, neighbours: Collection[str]) -> None:
+        self._folder = folder
+        self._neighbours = neighbours
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        top, dot, rest = (node.module or "").partition(".")
-        if node.level == 0 and top in self._bound:
-            node.module = self._bound[top] + dot + rest
+        name = node.module or ""
+        if node.level == 0 and name.partition(".")[0] in self._neighbours:
+            node.module = beside.name_of(self._folder, name)
         return node
 
     def visit_Import(self, node: ast.Import) -> ast.Import:
         aliases = []
         for alias in node.names:
-            top, dot, rest = alias.name.partition(".")
-            if top not in self._bound:
+            top, dot, _ = alias.name.partition(".")
+            if top not in self._neighbours:
                 aliases.append(alias)
                 continue
-            aliases.append(ast.alias(self._bound[top] + dot + rest, alias.asname or top))
+            bound = beside.name_of(self._folder, alias.name)
+            aliases.append(ast.alias(bound, alias.asname or top))
             if dot and not alias.asname:  # `import a.b` binds a: import a.b, then bind a
-                aliases.append(ast.alias(self._bound[top], top))
+                aliases.append(ast.alias(beside.name_of(self._folder, top), top))
         node.names = aliases
         return node

@@ -10,7 +10,43 @@ import ast
 
 # Calls that make a definition rather than do work.
 _DEFINING_CALLS = frozenset(
-    ["TypeVar", "ParamSpec", "TypeVarTuple", "NewType", "NamedTuple", "TypedDict", "namedtuple", "Enum", "IntEnum", "StrEnum", "Flag", "getLogger", "compile", "Path", "PurePath", "Fraction", "Decimal", "timedelta", "partial", "itemgetter", "attrgetter", "float", "int", "str", "bytes", "bool", "complex", "tuple", "list", "dict", "set", "frozenset", "object", "slice", "range"]
+    [
+        "TypeVar",
+        "ParamSpec",
+        "TypeVarTuple",
+        "NewType",
+        "NamedTuple",
+        "TypedDict",
+        "namedtuple",
+        "Enum",
+        "IntEnum",
+        "StrEnum",
+        "Flag",
+        "getLogger",
+        "compile",
+        "Path",
+        "PurePath",
+        "Fraction",
+        "Decimal",
+        "timedelta",
+        "partial",
+        "itemgetter",
+        "attrgetter",
+        "float",
+        "int",
+        "str",
+        "bytes",
+        "bool",
+        "complex",
+        "tuple",
+        "list",
+        "dict",
+        "set",
+        "frozenset",
+        "object",
+        "slice",
+        "range",
+    ]
 )
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _WORK = (

@@ -13,7 +13,42 @@ from nbimport.errors import MagicError
 
 # Magics that only set up a display or report something: part of a session, not of a module.
 _FOR_DISPLAY = frozenset(
-    ["autoreload", "autosave", "automagic", "colors", "config", "convprofile", "doctest_mode", "gui", "hist", "history", "logoff", "logon", "logstart", "logstate", "logstop", "lsmagic", "magic", "matplotlib", "page", "pdb", "pdef", "pdoc", "pfile", "pinfo", "pinfo2", "pprint", "precision", "psearch", "psource", "quickref", "who", "who_ls", "whos", "xmode"]
+    [
+        "autoreload",
+        "autosave",
+        "automagic",
+        "colors",
+        "config",
+        "convprofile",
+        "doctest_mode",
+        "gui",
+        "hist",
+        "history",
+        "logoff",
+        "logon",
+        "logstart",
+        "logstate",
+        "logstop",
+        "lsmagic",
+        "magic",
+        "matplotlib",
+        "page",
+        "pdb",
+        "pdef",
+        "pdoc",
+        "pfile",
+        "pinfo",
+        "pinfo2",
+        "pprint",
+        "precision",
+        "psearch",
+        "psource",
+        "quickref",
+        "who",
+        "who_ls",
+        "whos",
+        "xmode",
+    ]
 )
 _DISPLAY_CELLS = frozenset(["html", "HTML", "javascript", "js", "latex", "markdown", "svg", "SVG"])
 # Cell magics that run the code they are given: on import it runs, once, without the report.
@@ -79,7 +114,7 @@ def _translated_lines(
     lines: list[str], *, path: str, cell: int, magics: str, above: int
 ) -> list[str]:
     """Rewrite one escape after the other, as IPython does, and keep the number of lines."""
-    from IPython.core import inputtransformer2 as ipython  # noqa: PLC0415 - 80 ms
+    from IPython.core import inputtransformer2 as ipython  # 80 ms
 
     manager = ipython.TransformerManager()
     for clean in manager.cleanup_transforms:
