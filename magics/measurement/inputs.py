@@ -1,0 +1,246 @@
+"""From what a user writes to what a model takes: shapes, tensors, dtype, device, layout."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from magics.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magics.measurement.modules import Target
+
+_SHAPE = re.compile(r"\d+(x\d+)*", re.IGNORECASE)
+_NEARLY_A_SHAPE = re.compile(r"[\s(\[]*\d+(\s*[*x×X,;]\s*\d+)+[\s)\],]*")
+_SEED = 0
+
+LAYOUTS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+    "channels_last_3d": torch.channels_last_3d,
+}
+DTYPES = {
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "float64": torch.float64,
+    "fp64": torch.float64,
+    "float16": torch.float16,
+    "fp16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+}
+
+
+def parse_shape(text: str) -> tuple[int, ...] | None:
+    """Return the sizes in a shape such as '8x3x224x224', or `None` for anything else.
+
+    Raises:
+        InputError: If it is meant to be a shape, but malformed.
+    """
+    text = text.strip()
+    if _SHAPE.fullmatch(text):
+        sizes = tuple(map(int, text.lower().split("x")))
+        if 0 in sizes:
+            raise InputError(
+                f"INPUT: a shape with an empty dimension (got {text!r}); "
+                f"every dimension needs at least 1",
+            )
+        return sizes
+    if _NEARLY_A_SHAPE.fullmatch(text):
+        sizes = tuple(map(int, re.findall(r"\d+", text)))
+        raise InputError(
+            f"INPUT: not a shape (got {text!r}); write it as {'x'.join(map(str, sizes))}",
+        )
+    return None
+
+
+def prepare(
+    target: Target,
+    inputs: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments to call with: shapes become tensors, the rest stays as it is.
+
+    A single shape serves every tensor that the model's forward requires.
+
+    Raises:
+        InputError: If there is no input, or a shape is malformed.
+    """
+    if not inputs and not kwargs and _required(target):
+        raise InputError(
+            f"INPUT: missing (got none); {target.title} takes {_required(target)}: "
+            f"pass tensors, or a shape such as 1x3x224x224",
+        )
+    made: list[Any] = []
+    for place, value in enumerate(inputs):
+        shape = _as_shape(value)
+        made.append(value if shape is None else example(target, shape, place))
+    wanted = len(_required(target)) - len(kwargs)
+    if len(inputs) == 1 and wanted > 1:
+        shape = _as_shape(inputs[0])
+        if shape is not None:
+            made.extend(example(target, shape, place) for place in range(1, wanted))
+    named = {}
+    for place, (name, value) in enumerate(kwargs.items(), start=len(made)):
+        shape = _as_shape(value)
+        named[name] = value if shape is None else example(target, shape, place)
+    return tuple(made), named
+
+
+def _as_shape(value: object) -> tuple[int, ...] | None:
+    if isinstance(value, str):
+        shape = parse_shape(value)
+        if shape is None:
+            raise InputError(
+                f"INPUT: neither a tensor nor a shape (got {value!r}); "
+                f"write a shape such as 8x3x224x224",
+            )
+        return shape
+    numbers = isinstance(value, list | tuple) and len(value) > 1
+    if numbers and all(type(item) is int for item in value):  # type: ignore[attr-defined]  # a sequence
+        return parse_shape("x".join(map(str, value)))  # type: ignore[arg-type]  # a sequence
+    return None
+
+
+def _required(target: Target) -> list[str]:
+    """Return the names of the positional arguments that forward requires."""
+    call = target.model.forward if target.model is not None else target.call
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return ["input"]
+    return [
+        item.name
+        for item in parameters
+        if item.kind in {item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD}
+        and item.default is item.empty
+    ]
+
+
+def accepts(target: Target, name: str) -> bool:
+    """Return whether the model's forward has an argument of this name."""
+    call = target.model.forward if target.model is not None else target.call
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(
+        item.kind is item.VAR_KEYWORD or item.name == name
+        for item in parameters
+        if item.kind not in {item.VAR_POSITIONAL, item.POSITIONAL_ONLY}
+    )
+
+
+def example(target: Target, shape: tuple[int, ...], place: int = 0) -> torch.Tensor:
+    """Return random numbers of this shape that the model can take.
+
+    Never zeros: kernels may be quicker or, with subnormal numbers, far slower on them.
+    torch's generator is left alone.
+    """
+    modules = list(target.modules.values())
+    weight = next(
+        (p for module in modules for p in module.parameters() if p.is_floating_point()),
+        None,
+    )
+    generator = torch.Generator().manual_seed(_SEED + place)
+    device = weight.device if weight is not None else torch.device("cpu")
+    first = next((module for module in modules if not module._modules), None)
+    if isinstance(first, nn.Embedding | nn.EmbeddingBag):
+        indices = torch.randint(0, first.num_embeddings, shape, generator=generator)
+        return indices.to(device)
+    dtype = weight.dtype if weight is not None else torch.get_default_dtype()
+    if device.type == "meta":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.randn(shape, generator=generator).to(device=device, dtype=dtype)
+
+
+def in_words(args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
+    """Describe the inputs: '1x3x224x224 float32'."""
+    named = [f"{name}={_in_words(value)}" for name, value in kwargs.items()]
+    return ", ".join([*map(_in_words, args), *named])
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        size = "x".join(map(str, value.shape)) or "scalar"
+        return f"{size} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_words, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_in_words(item)}" for key, item in value.items()) + "}"
+    return str(value) if isinstance(value, int | float) or value is None else type(value).__name__
+
+
+def moved(value: Any, **how: Any) -> Any:  # noqa: ANN401, nested inputs of any kind
+    """Return nested inputs with every tensor converted: dtype (floats only), device, layout."""
+    if isinstance(value, torch.Tensor):
+        return _converted(value, **how)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(moved(item, **how) for item in value))
+    if isinstance(value, list | tuple):
+        return type(value)(moved(item, **how) for item in value)
+    if isinstance(value, dict):
+        return {key: moved(item, **how) for key, item in value.items()}
+    return value
+
+
+def _converted(
+    tensor: torch.Tensor,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    layout: torch.memory_format | None = None,
+) -> torch.Tensor:
+    if dtype is not None and tensor.is_floating_point():
+        tensor = tensor.to(dtype)
+    if device is not None:
+        tensor = tensor.to(device)
+    axes = {torch.channels_last: 4, torch.channels_last_3d: 5}
+    if layout is not None and tensor.dim() == axes.get(layout, tensor.dim()):
+        tensor = tensor.contiguous(memory_format=layout)
+    return tensor
+
+
+@contextmanager
+def converted(modules: Mapping[str, nn.Module], **how: Any) -> Iterator[None]:  # noqa: ANN401, passed on
+    """Let modules work in another dtype, layout or place for a while.
+
+    The original tensors are kept and put back, not converted back: nothing is rounded.
+    """
+    slots: list[tuple[dict[str, Any], str, torch.Tensor]] = []
+    scripted: list[tuple[torch.Tensor, torch.Tensor]] = []
+    cache: dict[int, torch.Tensor] = {}
+    try:
+        for module in modules.values():
+            if isinstance(module, torch.jit.ScriptModule):  # its slots are out of reach
+                for tensor in (*module.parameters(), *module.buffers()):
+                    scripted.append((tensor, tensor.data))
+                    tensor.data = _converted(tensor.data, **how)
+                continue
+            for own in (module._parameters, module._buffers):
+                for name, tensor in own.items():
+                    if tensor is None:
+                        continue
+                    slots.append((own, name, tensor))
+                    if id(tensor) not in cache:
+                        cache[id(tensor)] = _like(tensor, **how)
+                    own[name] = cache[id(tensor)]
+        yield
+    finally:
+        for own, name, tensor in slots:
+            own[name] = tensor
+        for tensor, data in scripted:
+            tensor.data = data
+
+
+def _like(tensor: torch.Tensor, **how: Any) -> torch.Tensor:  # noqa: ANN401, passed on
+    new = _converted(tensor.detach(), **how)
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(new, requires_grad=tensor.requires_grad)
+    return new

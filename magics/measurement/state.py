@@ -1,0 +1,187 @@
+"""Leave everything as it was found: what a profile could disturb, kept and put back.
+
+Nothing is deep-copied. Buffers are cloned, because batch norm writes to them without saying
+so; parameters, inputs and other tensors are cloned just before the first write that the
+capture pass sees (`Watch.before_write`), which for most models never comes.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_PLAIN_CONTAINERS = (dict, list, set, deque)
+
+
+class Watch:
+    """Contents of tensors that must not change."""
+
+    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
+        self._watched: dict[int, torch.UntypedStorage] = {}
+        self._saved: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+        for tensor in tensors:
+            storage = storage_of(tensor)
+            if storage is not None:
+                self._watched[storage.data_ptr()] = storage
+
+    def before_write(self, tensor: torch.Tensor) -> None:
+        """Keep the contents of a watched tensor that is about to be written."""
+        storage = storage_of(tensor)
+        if storage is None:
+            return
+        place = storage.data_ptr()
+        if place in self._watched and place not in self._saved:
+            self._saved[place] = (self._watched[place], storage.clone())
+
+    def restore(self) -> None:
+        """Put the contents back, without a trace in autograd's version counters."""
+        for storage, content in self._saved.values():
+            storage.copy_(content)
+
+    @property
+    def written(self) -> int:
+        """Number of storages that a write was seen to, or that were kept to be sure."""
+        return len(self._saved)
+
+
+def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
+    """Return the memory behind a tensor, or `None` where it has none of its own."""
+    try:
+        storage = tensor.untyped_storage()
+        storage.data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return None
+    return storage
+
+
+@contextmanager
+def preserved(modules: Mapping[str, nn.Module], inputs: Iterable[torch.Tensor]) -> Iterator[Watch]:
+    """Keep all state of modules, inputs, torch and the interpreter, and put it back.
+
+    Kept: contents of parameters, buffers and inputs; attributes of every module, hooks and
+    train/eval flag among them; gradients; random generators; thread count; default dtype;
+    the garbage collector's switch.
+
+    Yields:
+        The watch to be told of writes.
+    """
+    parameters, buffers = _own_tensors(modules)
+    leaves = [*parameters, *inputs]
+    watch = Watch([*leaves, *buffers, *_tensors_in_attributes(modules)])
+    for buffer in buffers:
+        watch.before_write(buffer)
+    attributes = [(module, _attributes(module)) for module in modules.values()]
+    gradients = [(tensor, tensor.grad, tensor.requires_grad) for tensor in leaves if tensor.is_leaf]
+    process = _ProcessState()
+    try:
+        yield watch
+    finally:
+        watch.restore()
+        for module, before in attributes:
+            _put_back(module, before)
+        for tensor, gradient, requires_grad in gradients:
+            if tensor.grad is not gradient:
+                tensor.grad = gradient
+            if tensor.requires_grad != requires_grad:
+                tensor.requires_grad_(requires_grad)
+        process.restore()
+
+
+def _own_tensors(
+    modules: Mapping[str, nn.Module],
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Return every parameter and every buffer once."""
+    parameters: dict[int, torch.Tensor] = {}
+    buffers: dict[int, torch.Tensor] = {}
+    for module in modules.values():
+        inner = isinstance(module, torch.jit.ScriptModule)  # its modules are not listed
+        parameters.update((id(item), item) for item in module.parameters(recurse=inner))
+        buffers.update((id(item), item) for item in module.buffers(recurse=inner))
+    return list(parameters.values()), list(buffers.values())
+
+
+def _tensors_in_attributes(modules: Mapping[str, nn.Module]) -> list[torch.Tensor]:
+    return [
+        value
+        for module in modules.values()
+        for value in vars(module).values()
+        if isinstance(value, torch.Tensor)
+    ]
+
+
+def _attributes(module: nn.Module) -> dict[str, tuple[object, object]]:
+    return {
+        name: (value, value.copy() if isinstance(value, _PLAIN_CONTAINERS) else None)
+        for name, value in vars(module).items()
+    }
+
+
+def _put_back(module: nn.Module, before: dict[str, tuple[object, object]]) -> None:
+    own = vars(module)
+    for name in own.keys() - before.keys():
+        del own[name]
+    for name, (value, content) in before.items():
+        if own.get(name) is not value:
+            own[name] = value
+        if content is None or _same(value, content):
+            continue
+        value.clear()  # type: ignore[attr-defined]  # one of _PLAIN_CONTAINERS
+        add = value.update if isinstance(value, dict | set) else value.extend  # type: ignore[attr-defined]  # the same
+        add(content)
+
+
+def _same(value: Any, content: Any) -> bool:  # noqa: ANN401, one of _PLAIN_CONTAINERS
+    """Compare by identity: comparing tensors by value would be slow and ambiguous."""
+    if len(value) != len(content):
+        return False
+    if isinstance(value, dict):
+        return all(
+            one is other and value[one] is content[other]
+            for one, other in zip(value, content, strict=True)
+        )
+    if isinstance(value, set):
+        return bool(value == content)
+    return all(one is other for one, other in zip(value, content, strict=True))
+
+
+class _ProcessState:
+    """What belongs to torch and the interpreter as a whole."""
+
+    def __init__(self) -> None:
+        self._threads = torch.get_num_threads()
+        self._dtype = torch.get_default_dtype()
+        self._collecting = gc.isenabled()
+        self._torch_random = torch.get_rng_state()
+        self._cuda_random = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+        self._random = random.getstate()
+        numpy = sys.modules.get("numpy")
+        self._numpy = numpy.random.get_state() if numpy else None
+        self._cudnn = torch.backends.cudnn.benchmark
+
+    def restore(self) -> None:
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+        if torch.get_default_dtype() is not self._dtype:
+            torch.set_default_dtype(self._dtype)
+        if self._collecting:
+            gc.enable()
+        else:
+            gc.disable()
+        torch.set_rng_state(self._torch_random)
+        if self._cuda_random is not None:
+            torch.cuda.set_rng_state_all(self._cuda_random)
+        random.setstate(self._random)
+        if self._numpy is not None:
+            sys.modules["numpy"].random.set_state(self._numpy)
+        if torch.backends.cudnn.benchmark != self._cudnn:
+            torch.backends.cudnn.benchmark = self._cudnn

@@ -1,0 +1,100 @@
+"""The options of a profile, checked once, whoever gives them: Python, the magic, the shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Self
+
+from magics.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MODES = ("as_is", "eval", "train")
+LAYOUTS = ("contiguous", "channels_last", "channels_last_3d")
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+_SHORT = {"fp32": "float32", "fp64": "float64", "fp16": "float16", "bf16": "bfloat16",
+          "nchw": "contiguous", "nhwc": "channels_last"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to profile.
+
+    Attributes:
+        measure: Measure times; otherwise count only, in one pass.
+        mode: 'eval', 'train', or 'as_is': whatever each module is in.
+        backward: Measure the backward pass too.
+        device: Device to run on, such as 'cuda' or 'meta'; as the model is by default.
+        dtype: Element type of parameters and inputs, such as 'bfloat16'.
+        layout: 'contiguous' or 'channels_last'.
+        threads: Threads for torch; as set by default, 1 on a contended machine.
+        batch: Batch size that inputs given as shapes get.
+        budget: How long to measure at most [s].
+        kwargs: Keyword arguments for the model, where a name is also that of an option.
+    """
+
+    measure: bool = True
+    mode: str = "as_is"
+    backward: bool = False
+    device: str | None = None
+    dtype: str | None = None
+    layout: str | None = None
+    threads: int | None = None
+    batch: int | None = None
+    budget: float = 2.0
+    kwargs: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("mode", self.mode, MODES)
+        for name, known in (("dtype", DTYPES), ("layout", LAYOUTS)):
+            value = getattr(self, name)
+            if value is not None:
+                text = str(value).removeprefix("torch.")
+                object.__setattr__(self, name, _SHORT.get(text, text))
+                _one_of(name, getattr(self, name), known)
+        if self.device is not None:
+            object.__setattr__(self, "device", str(self.device))
+        for name in ("threads", "batch"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise InputError(f"{name}: must be a whole number from 1 (got {value!r})")
+        if not self.budget > 0:
+            raise InputError(f"budget: must be above 0 seconds (got {self.budget!r})")
+
+    @classmethod
+    def read(
+        cls, given: Mapping[str, Any], accepts: Callable[[str], bool]
+    ) -> tuple[Self, dict[str, Any]]:
+        """Split keywords into options and arguments of the model.
+
+        Raises:
+            InputError: If a keyword is neither; the message suggests the near one.
+        """
+        known = {item.name for item in fields(cls)}
+        inputs = dict(given.get("kwargs") or {})
+        options: dict[str, Any] = {}
+        for name, value in given.items():
+            if name in known:
+                options[name] = value
+            elif accepts(name):
+                inputs[name] = value
+            else:
+                raise InputError(
+                    f"{name}: no such option (got {name}={value!r}); {near(name, known)}",
+                )
+        return cls(**options), inputs
+
+
+def near(name: str, known: Any) -> str:  # noqa: ANN401, any collection of names
+    """Return what to do about a mistyped name."""
+    close = get_close_matches(name, sorted(known), n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"choose from {', '.join(sorted(known))}"
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"{name}: unknown (got {value!r}); {near(value, known)}")
