@@ -8,7 +8,9 @@ nox.options.error_on_missing_interpreters = False
 @nox.session(python=["3.11", "3.12", "3.13"])
 def nbimport(session: nox.Session) -> None:
     """Test nbimport alone."""
-    session.install("-c", "constraints.txt", "-e", ".", "pytest", "hypothesis", "ipykernel", "jupyter-client")
+    session.install(
+        "-c", "constraints.txt", "-e", ".", "pytest", "hypothesis", "ipykernel", "jupyter-client"
+    )
     session.run("pytest", "tests/nbimport", *session.posargs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import inspect
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import magics
+from magics.arguments import parser
 from magics.errors import ConvProfileError, InputError
-from magics.options import LAYOUTS, MODES, near
+from magics.options import near
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,27 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0, or 2 after a wrong argument, with one line on standard error.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m magics",
-        description="Show what each layer of a PyTorch model costs.",
-    )
-    parser.add_argument("model", metavar="MODULE:MODEL", help="as in mypackage.nets:resnet18, "
-                        "or nets.py:Net(), or nets.ipynb:resnet18()")  # fmt: skip
-    parser.add_argument("inputs", metavar="SHAPE", nargs="*", help="such as 1x3x224x224")
-    parser.add_argument("--mode", choices=MODES, default="as_is")
-    parser.add_argument("--backward", action="store_true", help="measure the backward pass too")
-    parser.add_argument("--no-measure", action="store_true", help="count only")
-    parser.add_argument("--device")
-    parser.add_argument("--dtype")
-    parser.add_argument("--layout", choices=LAYOUTS)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--budget", type=float, default=2.0, help="seconds to measure at most")
-    given = vars(parser.parse_args(arguments))
+    known = parser("python -m magics", "Show what each layer of a PyTorch model costs.")
+    known.add_argument("-h", "--help", action="help", help="show this and end")
+    known.add_argument("model", metavar="MODULE:MODEL",
+                       help="nets:resnet18, nets.py:Net(), nets.ipynb:net")  # fmt: skip
+    known.add_argument("inputs", metavar="SHAPE", nargs="*", help="such as 1x3x224x224")
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        known.options_known(words)
+        given = vars(known.parse_args(words))
         model = load(given.pop("model"))
-        inputs, measure = given.pop("inputs"), not given.pop("no_measure")
-        result = magics.profile(model, *inputs, measure=measure, **given)
+        result = magics.profile(model, *given.pop("inputs"), **given)
     except ConvProfileError as error:
         sys.stderr.write(f"python -m magics: {error}\n")
         return 2
@@ -74,12 +65,10 @@ def load(text: str) -> Any:  # noqa: ANN401, whatever the name stands for
 
 
 def _created(model: Any) -> Any:  # noqa: ANN401, whatever the name stands for
-    import inspect  # noqa: PLC0415, needed for functions and classes only
-
     if isinstance(model, type) or inspect.isfunction(model):
         parameters = inspect.signature(model).parameters.values()
-        if all(item.default is not item.empty or item.kind in {item.VAR_KEYWORD, item.VAR_POSITIONAL}
-               for item in parameters):  # fmt: skip
+        open_ended = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+        if all(item.default is not item.empty or item.kind in open_ended for item in parameters):
             return model()
     return model
 

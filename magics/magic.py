@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
-from magics import profile
+from magics.arguments import parser
 from magics.errors import ConvProfileError, InputError
 from magics.measurement.inputs import parse_shape
-from magics.options import LAYOUTS, MODES, near
-from magics.session import Interrupted
+from magics.options import near
+from magics.session import Interrupted, profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,77 +24,77 @@ if TYPE_CHECKING:
     from magics.records import Profile
 
 
+def _line_parser() -> Any:  # noqa: ANN401, argparse's parser with our error
+    made = parser("%convprofile", "Show what each layer of a model costs on an input.")
+    add = made.add_argument
+    add("-r", "--return", dest="returned", action="store_true", help="return the profile")
+    add("-o", "--output", metavar="NAME", help="store the profile under this name")
+    add("-q", "--quiet", action="store_true", help="show nothing")
+    add("what", metavar="MODEL INPUT", nargs="*",
+        help="expressions; an INPUT may be a shape such as 8x3x224x224")  # fmt: skip
+    return made
+
+
+_PARSER = _line_parser()
+
+
 @magics_class
 class ConvProfileMagics(Magics):
     """The magic."""
 
+    shell: InteractiveShell
+
     @no_var_expand
     @needs_local_scope
-    @magic_arguments()
-    @argument("--mode", choices=MODES, default="as_is", help="eval, train, or as the model is")
-    @argument("--backward", action="store_true", help="measure the backward pass too")
-    @argument("--no-measure", action="store_true", help="count only, measure no times")
-    @argument("--device", help="run on this device, such as cuda or meta")
-    @argument("--dtype", help="run in this element type, such as bfloat16")
-    @argument("--layout", choices=LAYOUTS, help="memory layout of weights and input")
-    @argument("--threads", type=int, help="threads for torch")
-    @argument("--batch", type=int, help="batch size of inputs given as shapes")
-    @argument("--budget", type=float, default=2.0, help="how long to measure at most [s]")
-    @argument("-r", "--return", dest="returned", action="store_true", help="return the profile")
-    @argument("-o", "--output", metavar="NAME", help="store the profile under this name")
-    @argument("-q", "--quiet", action="store_true", help="show nothing")
-    @argument("what", nargs="*", help="MODEL INPUT...: expressions, or shapes like 8x3x224x224")
     @line_magic
     def convprofile(self, line: str, local_ns: dict[str, Any] | None = None) -> Profile | None:
-        """Show what each layer of a model costs on an input.
-
-        Example: %convprofile model 8x3x224x224 --mode eval
-        """
-        arguments = self._parse(line)
+        """Show what each layer of a model costs on an input."""
         names = {**self.shell.user_ns, **(local_ns or {})}
-        words = split_expressions(" ".join(arguments.what))
-        if not words:
-            raise UsageError("%convprofile: no model given; write %convprofile MODEL INPUT")
         try:
-            model = evaluate(words[0], names)
-            inputs = [evaluate(word, names) for word in words[1:]]
-            result = profile(
-                model,
-                *inputs,
-                measure=not arguments.no_measure,
-                mode=arguments.mode,
-                backward=arguments.backward,
-                device=arguments.device,
-                dtype=arguments.dtype,
-                layout=arguments.layout,
-                threads=arguments.threads,
-                batch=arguments.batch,
-                budget=arguments.budget,
-            )
+            options, words = _read(line)
+            shown, named, returned = (options.pop(name) for name in ("quiet", "output", "returned"))
+            model, *inputs = (evaluate(word, names) for word in words)
+            result = profile(model, *inputs, **options)
         except ConvProfileError as error:
             raise UsageError(f"%convprofile: {error}") from error
         except Interrupted as interruption:
             result = interruption.partial
-        if arguments.output:
-            self.shell.user_ns[arguments.output] = result
-        if not arguments.quiet:
+        if named:
+            self.shell.user_ns[named] = result
+        if not shown:
             display(result)
-        return result if arguments.returned else None
+        return result if returned else None
 
-    def _parse(self, line: str) -> Any:  # noqa: ANN401, argparse's namespace
-        try:
-            return parse_argstring(self.convprofile, line)
-        except ValueError as error:
-            raise UsageError(f"%convprofile: {error} (got {line!r}); close the quotes") from error
-        except UsageError as error:
-            known = self.convprofile.parser._option_string_actions
-            for word in line.split():
-                option = word.partition("=")[0]
-                if option.startswith("--") and option not in known:
-                    raise UsageError(
-                        f"%convprofile: {option}: no such option; {near(option, known)}",
-                    ) from error
-            raise
+    convprofile.__doc__ = (
+        f"{_PARSER.format_help()}\nExample: %convprofile model 8x3x224x224 --mode eval"
+    )
+
+
+def _read(line: str) -> tuple[dict[str, Any], list[str]]:
+    """Split a line into options and expressions.
+
+    Raises:
+        InputError: If an option is unknown or malformed, or no model is given.
+    """
+    words = _words(line)
+    _PARSER.options_known(words)
+    # Intermixed: options may stand before, between and after the expressions.
+    options = vars(_PARSER.parse_intermixed_args(words))
+    expressions = split_expressions(" ".join(options.pop("what")))
+    if not expressions:
+        raise InputError("no model given; write %convprofile MODEL INPUT")
+    return options, expressions
+
+
+def _words(line: str) -> list[str]:
+    """Split at blanks, quoted text kept whole and in its quotes: it is Python."""
+    lexer = shlex.shlex(line, posix=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        return list(lexer)
+    except ValueError as error:
+        raise InputError(f"a quote is not closed (got {line!r}); close it") from error
 
 
 def split_expressions(text: str) -> list[str]:
@@ -106,27 +106,19 @@ def split_expressions(text: str) -> list[str]:
         if _complete(current):
             parts.append(current)
             current = ""
-    if current:
-        parts.append(current)
-    return parts
+    return [*parts, current] if current else parts
 
 
 def _complete(text: str) -> bool:
-    if parse_shape_or_none(text):
-        return True
     try:
+        if parse_shape(text) is not None:
+            return True
         ast.parse(text, mode="eval")
+    except InputError:  # meant to be a shape: the complaint comes when it is used
+        return True
     except SyntaxError:
         return False
     return True
-
-
-def parse_shape_or_none(text: str) -> bool:
-    """Return whether a word is a shape, or meant to be one."""
-    try:
-        return parse_shape(text) is not None
-    except InputError:
-        return True
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, any Python value
@@ -143,9 +135,8 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, any P
         raise InputError(f"{text!r}: not an expression ({error.msg}); check the line") from error
     except NameError as error:
         unknown = error.name or text
-        public = {name for name in names if not name.startswith("_")}
-        hint = near(unknown, public) if public else "define it first"
-        if hint.startswith("choose"):
+        hint = near(unknown, {name for name in names if not name.startswith("_")})
+        if not hint.startswith("did"):
             hint = "define it first"
         raise InputError(f"{unknown}: no such name; {hint}") from error
     except Exception as error:

@@ -195,7 +195,7 @@ def _layer(row: Row, timings: Timings | None) -> LayerProfile:
     )
 
 
-def _work(cost: Cost, backward: Cost) -> dict[str, int]:
+def _work(cost: Cost, backward: Cost) -> dict[str, Any]:
     return {
         "macs": cost.macs,
         "useful_macs": cost.useful_macs,

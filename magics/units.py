@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _BINARY = ((1024.0**3, "GiB"), (1024.0**2, "MiB"), (1024.0, "KiB"), (1.0, "B"))
 _TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-MISSING = "–"
+MISSING = "\u2013"
 """What stands where nothing was measured or counted."""
 
 

@@ -240,7 +240,7 @@ class _FunctionObserver(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: object,  # noqa: ARG002, part of torch's protocol
+        types: object,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401, part of torch's protocol
@@ -258,7 +258,7 @@ class _OperatorObserver(TorchDispatchMode):
     def __torch_dispatch__(
         self,
         func: Any,  # noqa: ANN401, part of torch's protocol
-        types: object,  # noqa: ARG002, part of torch's protocol
+        types: object,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401, part of torch's protocol

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from magics.measurement.modules import Target
 
 _SHAPE = re.compile(r"\d+(x\d+)*", re.IGNORECASE)
-_NEARLY_A_SHAPE = re.compile(r"[\s(\[]*\d+(\s*[*x×X,;]\s*\d+)+[\s)\],]*")
+_NEARLY_A_SHAPE = re.compile(r"[\s(\[]*\d+(\s*[*x\u00d7X,;]\s*\d+)+[\s)\],]*")
 _SEED = 0
+_SHORTEST_SHAPE = 2  # a list of one number is an input, not a shape
 
 LAYOUTS = {
     "contiguous": torch.contiguous_format,
@@ -103,10 +104,11 @@ def _as_shape(value: object) -> tuple[int, ...] | None:
                 f"write a shape such as 8x3x224x224",
             )
         return shape
-    numbers = isinstance(value, list | tuple) and len(value) > 1
-    if numbers and all(type(item) is int for item in value):  # type: ignore[attr-defined]  # a sequence
-        return parse_shape("x".join(map(str, value)))  # type: ignore[arg-type]  # a sequence
-    return None
+    if not isinstance(value, list | tuple) or len(value) < _SHORTEST_SHAPE:
+        return None
+    if not all(type(item) is int for item in value):
+        return None
+    return parse_shape("x".join(map(str, value)))
 
 
 def _required(target: Target) -> list[str]:
@@ -223,18 +225,19 @@ def converted(modules: Mapping[str, nn.Module], **how: Any) -> Iterator[None]:  
                     scripted.append((tensor, tensor.data))
                     tensor.data = _converted(tensor.data, **how)
                 continue
-            for own in (module._parameters, module._buffers):
-                for name, tensor in own.items():
-                    if tensor is None:
+            held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+            for own in held:
+                for name, value in own.items():
+                    if value is None:
                         continue
-                    slots.append((own, name, tensor))
-                    if id(tensor) not in cache:
-                        cache[id(tensor)] = _like(tensor, **how)
-                    own[name] = cache[id(tensor)]
+                    slots.append((own, name, value))
+                    if id(value) not in cache:
+                        cache[id(value)] = _like(value, **how)
+                    own[name] = cache[id(value)]
         yield
     finally:
-        for own, name, tensor in slots:
-            own[name] = tensor
+        for own, name, value in slots:
+            own[name] = value
         for tensor, data in scripted:
             tensor.data = data
 

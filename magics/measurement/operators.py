@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from magics import theory
-from magics.measurement.functions import both_sides, element_size
+from magics.measurement.functions import both_sides, element_size, per_axis
 from magics.theory import Cost, Layer
 
 _ONE = 1
@@ -128,7 +128,11 @@ def full_name(func: Any) -> str:  # noqa: ANN401, an OpOverload, which torch doe
     return str(func._schema.name)
 
 
-def work_of(func: Any, args: tuple[Any, ...], output: object) -> Work:  # noqa: ANN401, an OpOverload
+def work_of(  # noqa: PLR0911, one return per family
+    func: Any,  # noqa: ANN401, an OpOverload
+    args: tuple[Any, ...],
+    output: object,
+) -> Work:
     """Return the work of one call of an operator."""
     name = base_name(func)
     inputs, outputs = tensors_in(args), tensors_in(output)
@@ -240,16 +244,15 @@ _POOLS = {
 def _convolution(args: tuple[Any, ...], output: torch.Tensor) -> Layer:
     image, weight, bias, stride, padding, dilation, transposed, output_padding, groups = args[:9]
     axes = weight.dim() - 2
-    extend = lambda numbers: tuple(numbers) * axes if len(numbers) == 1 else tuple(numbers)  # noqa: E731
     return Layer(
         kind=f"conv_transpose{axes}d" if transposed else f"conv{axes}d",
         input_shape=tuple(image.shape) if image.dim() == axes + 2 else (1, *image.shape),
         output_shape=tuple(output.shape) if output.dim() == axes + 2 else (1, *output.shape),
         kernel_size=tuple(weight.shape[2:]),
-        stride=extend(stride),
-        padding=both_sides(extend(padding)),
-        dilation=extend(dilation),
-        output_padding=extend(output_padding) if transposed else (),
+        stride=per_axis(stride, axes),
+        padding=both_sides(per_axis(padding, axes)),
+        dilation=per_axis(dilation, axes),
+        output_padding=per_axis(output_padding, axes) if transposed else (),
         groups=groups,
         bias=bias is not None,
         itemsize=element_size(output),

@@ -83,7 +83,9 @@ def _device(error: Exception, module: nn.Module | None, tensors: list[torch.Tens
     )
 
 
-def _layout(module: nn.Module | None, shape: Sequence[int]) -> str | None:
+def _layout(  # noqa: PLR0911, one return per finding
+    module: nn.Module | None, shape: Sequence[int]
+) -> str | None:
     channels, axes = _channels(module)
     if channels is None or len(shape) < 2:  # noqa: PLR2004, a map has channels and an axis
         return None

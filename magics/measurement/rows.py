@@ -175,7 +175,7 @@ class _Planner:
             extra = [item for item in extra if item.output_shape]
         cost += _sum(extra)
         self._plan.modules.add(call.path)
-        self._add(call, call.path, kind, layer, cost, backward)
+        self._add(call, call.path, kind, layer, cost=cost, backward=backward)
 
     def _function(self, call: Call) -> None:
         name = f"{call.path}.{call.name}()" if call.path else f"{call.name}()"
@@ -186,7 +186,7 @@ class _Planner:
         known = self._plan.functions.setdefault(call.name, [])
         if call.namespace is not None and all(call.namespace is not item for item in known):
             known.append(call.namespace)
-        self._add(call, name, call.kind, layer, cost, backward)
+        self._add(call, name, call.kind, layer, cost=cost, backward=backward)
 
     def _operator(self, call: Call, item: Operator) -> None:
         layer = item.work.layer
@@ -205,6 +205,7 @@ class _Planner:
         name: str,
         kind: str,
         layer: Layer | None,
+        *,
         cost: Cost,
         backward: Cost,
         note: str = "",

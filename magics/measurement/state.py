@@ -135,9 +135,15 @@ def _put_back(module: nn.Module, before: dict[str, tuple[object, object]]) -> No
             own[name] = value
         if content is None or _same(value, content):
             continue
-        value.clear()  # type: ignore[attr-defined]  # one of _PLAIN_CONTAINERS
-        add = value.update if isinstance(value, dict | set) else value.extend  # type: ignore[attr-defined]  # the same
-        add(content)
+        _refill(value, content)
+
+
+def _refill(value: Any, content: Any) -> None:  # noqa: ANN401, one of _PLAIN_CONTAINERS
+    value.clear()
+    if isinstance(value, dict | set):
+        value.update(content)
+    else:
+        value.extend(content)
 
 
 def _same(value: Any, content: Any) -> bool:  # noqa: ANN401, one of _PLAIN_CONTAINERS

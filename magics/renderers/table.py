@@ -82,14 +82,12 @@ def columns(profile: Profile) -> list[Column]:
     last = len(rows) - 1
     found = [
         Column("layer", "", tuple(label(row) for row in rows), "total", number=False),
-        Column("kind", "", (*(row.kind for row in rows[:last]), ""), number=False),
+        Column("kind", "", (*(_kind(row) for row in rows[:last]), ""), number=False),
         Column("arguments", "", tuple(settings(row) for row in rows), number=False),
         Column("output", "", tuple(_shape(row) for row in rows), number=False),
         _numbers("params", rows, lambda row: row.params, total.params, units.count_scale),
         _numbers("MACs", rows, lambda row: row.macs, total.macs, units.count_scale),
-        _numbers(
-            "moved", rows, lambda row: row.bytes_moved, total.bytes_moved, units.bytes_scale
-        ),  # fmt: skip
+        _numbers("moved", rows, lambda row: row.bytes_moved, total.bytes_moved, units.bytes_scale),
         Column("FLOP/B", "", tuple(units.intensity(row.arithmetic_intensity) for row in rows)),
         *_times(profile),
     ]
@@ -97,9 +95,13 @@ def columns(profile: Profile) -> list[Column]:
         found.append(
             Column("bound by", "", tuple(row.bound or "" for row in rows), number=False),
         )
-        found.append(Column("of roof", "", tuple(units.percent(row.efficiency, 0)
-                                                 if row.efficiency else "" for row in rows)))  # fmt: skip
+        reached = tuple(units.percent(row.efficiency, 0) if row.efficiency else "" for row in rows)
+        found.append(Column("of roof", "", reached))
     return found
+
+
+def _kind(row: LayerProfile) -> str:
+    return row.type or row.kind if row.kind == "other" else row.kind
 
 
 def _shape(row: LayerProfile) -> str:
@@ -121,13 +123,13 @@ def _numbers(
 
 def _times(profile: Profile) -> list[Column]:
     found = []
-    for head, whole, read in (
-        ("forward", profile.plain, lambda row: row.forward),
-        ("backward", profile.plain_backward, lambda row: row.backward),
+    rows = profile.rows
+    for head, whole, measured in (
+        ("forward", profile.plain, [row.forward for row in rows]),
+        ("backward", profile.plain_backward, [row.backward for row in rows]),
     ):
         if whole is None:
             continue
-        measured = [read(row) for row in profile.rows]
         scale = units.time_scale(item.median_s if item else None for item in measured)
         shares = tuple(
             max(0.0, item.median_s / whole.median_s) if item and whole.median_s else 0.0
@@ -193,12 +195,12 @@ def title(profile: Profile) -> str:
 def sentences(profile: Profile) -> list[str]:
     """Say what was measured, on what, and how well."""
     facts, total = profile.environment, profile.total
-    lines = [
+    counts = (
         f"{units.whole(total.params)} parameters, {units.count(total.macs)} MACs of convolutions "
         f"and matrix products ({units.count(total.flops)} FLOPs at 2 per MAC), "
         f"{units.count(total.elementwise_flops)} other operations, "
-        f"{units.size(total.bytes_moved)} moved at least.",
-    ]
+        f"{units.size(total.bytes_moved)} moved at least."
+    )
     where = [
         f"{facts['mode']} mode" if facts.get("mode") else "",
         f"gradients {facts['gradients']}" if facts.get("gradients") else "",
@@ -208,7 +210,7 @@ def sentences(profile: Profile) -> list[str]:
         f"torch {facts['torch']}" if facts.get("torch") else "",
         facts.get("date", ""),
     ]
-    lines.append(", ".join(word for word in where if word) + ".")
+    lines = [counts, ", ".join(word for word in where if word) + "."]
     if profile.plain is not None:
         lines.append(_quality(profile))
     return [line for line in lines if line != "."]

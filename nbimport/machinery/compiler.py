@@ -10,10 +10,11 @@ import __future__
 import ast
 import sys
 from types import CodeType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from nbimport.errors import NotebookFormatError
 from nbimport.machinery import siblings
+from nbimport.machinery.driver import Unit, driver
 from nbimport.notebook import selection, sourcemap, syntax
 from nbimport.notebook.definitions import only_definitions
 
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
     from nbimport.config import Config
     from nbimport.notebook.reader import Cell, Notebook
 
+_Node = TypeVar("_Node", bound=ast.AST)
 _FUTURE_FLAGS = 0
 for _name in __future__.all_feature_names:
     _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
-_COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 _SHOWS_CLASS_LINES = sys.version_info >= (3, 13)
-_HELPERS = "__import__('nbimport.machinery.execution', None, None, ('*',))"
-_SESSION_NAMES = ("display", "get_ipython")
+_LATE_FUTURE = "__future__ imports must occur at the beginning"
 
 
 class Program(NamedTuple):
@@ -44,13 +44,6 @@ class Program(NamedTuple):
     code: CodeType
     imports: tuple[str, ...]
     bound: tuple[str, ...]
-
-
-class _Unit(NamedTuple):
-    """One compiled cell; `capture` holds the arguments of ``%%capture``."""
-
-    code: CodeType
-    capture: str | None
 
 
 def compile_notebook(
@@ -73,7 +66,7 @@ def compile_notebook(
     units = [compiler.compile(cell) for cell in cells]
     imports = siblings.imported_names(cell.source for cell in cells)
     return Program(
-        _driver(units, notebook.title, config.magics),
+        driver(units, notebook.title, config.magics),
         tuple(sorted(imports)),
         tuple(sorted(imports.intersection(neighbours))),
     )
@@ -106,33 +99,40 @@ class _CellCompiler:
         self.neighbours = neighbours
         self.dropped: set[str] = set()
         self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        self.text = ""
-        self._capture: str | None = None
-        self._first = True
+        self._translation = syntax.Translation("")
+        self._docstring_may_come = True
         self._line_above = 0
 
-    def compile(self, cell: Cell) -> _Unit:
+    @property
+    def text(self) -> str:
+        """The Python of the cell that was compiled or parsed last."""
+        return self._translation.text
+
+    def compile(self, cell: Cell) -> Unit:
         """Compile one cell; parse it apart only where its tree has to change."""
         code = self._compile(cell)
-        bound = siblings.mentioned(code, self.neighbours)
-        repeated_docstring = not self._first and "__doc__" in code.co_names
+        timed = self._translation.is_timed
+        bound = "import" in self.text and siblings.mentioned(code, self.neighbours)
+        repeated_docstring = not self._docstring_may_come and "__doc__" in code.co_names
         classes = _SHOWS_CLASS_LINES and "class" in self.text
-        if bound or repeated_docstring or classes or self.only:
+        if bound or repeated_docstring or classes or timed or self.only:
             tree = self.parsed(cell)
             if self.only:
                 tree = only_definitions(tree, self.dropped)
             if bound:
                 tree = siblings.bind(tree, self.path, self.neighbours)
             if repeated_docstring:
-                tree.body.insert(
-                    0, ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
-                )
+                tree.body.insert(0, _at_top(ast.Pass()))
             if classes:
                 _note_class_lines(tree, self._line_above + 1)
+            if timed:
+                tree = _leaving_nothing(tree)
             code = self._guarded(cell, tree)
-        self._first = False
+        if self._docstring_may_come:
+            lines = map(str.strip, self.text.split("\n"))
+            self._docstring_may_come = all(not line or line.startswith("#") for line in lines)
         self._line_above += self.text.strip("\n").count("\n") + 3
-        return _Unit(code, self._capture)
+        return Unit(code, self._translation.capture)
 
     def parsed(self, cell: Cell) -> ast.Module:
         """Return a cell's syntax tree and leave its Python in `text`."""
@@ -146,13 +146,13 @@ class _CellCompiler:
 
     def _compile(self, cell: Cell) -> CodeType:
         """Compile as Python, and only if that fails as IPython syntax."""
-        self.text, self._capture = cell.source, None
+        self._translation = syntax.Translation(cell.source)
         try:
             return self._guarded(cell, cell.source)
         except SyntaxError:
             if not syntax.may_be_ipython(cell.source):
                 raise
-        self.text, self._capture = syntax.to_python(
+        self._translation = syntax.to_python(
             cell.source, path=self.path, cell=cell.number, magics=self.config.magics
         )
         return self._guarded(cell, self.text)
@@ -161,7 +161,13 @@ class _CellCompiler:
         """Compile, and turn whatever hostile text makes the parser raise into a SyntaxError."""
         name = sourcemap.cell_name(self.path, cell.number)
         try:
-            code = compile(source, name, "exec", self.flags, dont_inherit=True)
+            try:
+                code = compile(source, name, "exec", self.flags, dont_inherit=True)
+            except SyntaxError as error:
+                if _LATE_FUTURE not in str(error):
+                    raise
+                tree = _with_futures_first(source)
+                code = compile(tree, name, "exec", self.flags, dont_inherit=True)
         except SyntaxError as error:
             _complete(error, cell, name)
             raise
@@ -170,6 +176,14 @@ class _CellCompiler:
         if isinstance(code, CodeType):
             self.flags |= code.co_flags & _FUTURE_FLAGS
         return code
+
+
+def _with_futures_first(source: str | ast.Module) -> ast.Module:
+    """Let other statements precede a future import in its cell, as IPython does."""
+    tree = ast.parse(source) if isinstance(source, str) else source
+    late = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
+    rest = [node for node in tree.body if node not in late]
+    return ast.Module(body=late + rest, type_ignores=[])
 
 
 def _complete(error: SyntaxError, cell: Cell, name: str) -> None:
@@ -194,6 +208,22 @@ def _unparsable(error: Exception, cell: Cell, name: str) -> SyntaxError:
     )
 
 
+def _at_top(node: _Node) -> _Node:
+    """Give a node that stands in no cell the cell's first line."""
+    return ast.fix_missing_locations(ast.copy_location(node, ast.Pass(lineno=1, col_offset=0)))
+
+
+def _leaving_nothing(tree: ast.Module) -> ast.Module:
+    """Return a module that runs a body as a function's, as ``%%timeit`` does."""
+    template = ast.parse("def inner(): pass\ninner()\ndel inner")
+    for node in ast.walk(template):
+        if isinstance(node, ast.FunctionDef | ast.Name):
+            vars(node).update({"name" if isinstance(node, ast.FunctionDef) else "id": "<timeit>"})
+            if isinstance(node, ast.FunctionDef):
+                node.body = tree.body or node.body
+    return template
+
+
 def _note_class_lines(tree: ast.Module, line_above: int) -> None:
     """Let `inspect.getsource` find classes in the whole module's text on Python 3.13 and later.
 
@@ -206,42 +236,6 @@ def _note_class_lines(tree: ast.Module, line_above: int) -> None:
             target = ast.copy_location(ast.Name("__firstlineno__", ast.Store()), node)
             note = ast.copy_location(ast.Assign([target], place), node)
             node.body.insert(1 if ast.get_docstring(node, clean=False) is not None else 0, note)
-
-
-def _driver(units: list[_Unit], title: str | None, magics: str) -> CodeType:
-    """Join the cells into one code object, as ``get_code`` has to return one.
-
-    The driver calls one function a cell, made from the cell's code: a function without fast locals
-    runs in its globals, so this is what ``exec`` does, without a name that a notebook could shadow.
-    It carries importlib's file name and the function name at which CPython cuts importlib's own
-    frames from tracebacks, so a traceback goes from the import statement straight to the cell.
-    """
-    lines = [] if title is None else [repr(title)]
-    for name in _SESSION_NAMES:
-        if any(_loads(unit.code, name) for unit in units):
-            lines.append(f"{_HELPERS}.provide({name!r}, globals(), {magics!r})")
-    for index, unit in enumerate(units):
-        call = f"(lambda: {index})()"
-        if unit.capture is not None:
-            call = f"{_HELPERS}.captured(lambda: {index}, {unit.capture!r}, globals())"
-        elif unit.code.co_flags & _COROUTINE:
-            call = f"{_HELPERS}.awaited({call}, globals())"
-        lines.append(call)
-    template = compile("\n".join(lines), "<frozen importlib._bootstrap_external>", "exec", 0, True)  # noqa: FBT003 - positional in C
-    code = iter([unit.code for unit in units])
-    consts = tuple(next(code) if isinstance(c, CodeType) else c for c in template.co_consts)
-    return template.replace(co_consts=consts, co_name="_call_with_frames_removed")
-
-
-def _loads(code: CodeType, name: str) -> bool:
-    """Tell whether code, or code inside it, reads a global name."""
-    if name in code.co_names:
-        import dis  # 5 ms, for the few notebooks that use the name
-
-        for instruction in dis.get_instructions(code):
-            if instruction.argval == name and instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-                return True
-    return any(_loads(const, name) for const in code.co_consts if isinstance(const, CodeType))
 
 
 def check_path(path: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Swapping a namespace is for one thread at a time. A magic may import, and so wait for another
 # thread's import while that thread waits for this lock: importlib's own lock sees such a circle.
 _LOCK_NAME = "nbimport magics"
+_SESSION_NAMES = ("_dh", "_oh", "_ih", "In", "Out", "_", "__", "___")
 _bare: Any = None
 
 
@@ -37,8 +38,21 @@ class ModuleShell:
         self._namespace = namespace
         self._magics = magics
 
+    @property
+    def user_ns(self) -> dict[str, Any]:
+        """The module's namespace."""
+        return self._namespace
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever IPython's shell has
-        return getattr(_shell(), name)
+        value = getattr(_shell(), name)
+        if not isinstance(value, types.MethodType):
+            return value
+
+        def call(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+            with self._in_namespace() as shell:
+                return getattr(shell, name)(*args, **options)
+
+        return call
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:  # noqa: ANN401
         """Run ``%magic_name line`` in the module's namespace."""
@@ -93,11 +107,17 @@ class ModuleShell:
             module = types.ModuleType("__main__")
         with _magic_lock():
             before = (shell.user_module, shell.user_ns)
+            # `%cd` and its kind keep their notes in names that every session has.
+            lent = {name: before[1].get(name) for name in _SESSION_NAMES if name not in namespace}
+            namespace.update(lent)
             shell.user_module, shell.user_ns = module, namespace
             try:
                 yield shell
             finally:
                 shell.user_module, shell.user_ns = before
+                for name, value in lent.items():
+                    if namespace.get(name) is value:
+                        namespace.pop(name, None)
 
 
 @contextlib.contextmanager
@@ -160,8 +180,12 @@ def _bare_shell() -> Any:  # noqa: ANN401
             def init_sys_modules(self) -> None:
                 self._main_mod_cache: dict[str, Any] = {}
 
+            def enable_gui(self, gui: str | None = None) -> None:
+                """Do nothing: there is no event loop to join, and no display."""
+
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.cache_size = 0
         _bare = BareShell(config=config)
+        _bare.magics_manager.register_lazy("store", "IPython.extensions.storemagic")
     return _bare

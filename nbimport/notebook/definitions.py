@@ -1,54 +1,38 @@
 """Reduce a cell to what defines something: imports, functions, classes, constants; no work is run.
 
-Knows syntax trees only. Kept are imports (guarded ones too), functions and classes with their
-decorators, and assignments whose value can be had without doing work.
+Knows syntax trees only. What a definition needs as soon as it is made (a decorator, a base class, a
+default) must be there too: a definition that needs the result of work goes with that work.
 """
 
 from __future__ import annotations
 
 import ast
+from copy import copy
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-# Calls that make a definition rather than do work.
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_Node = TypeVar("_Node", bound=ast.AST)
+
+# Calls that make a value or a definition rather than do work.
 _DEFINING_CALLS = frozenset(
-    [
-        "TypeVar",
-        "ParamSpec",
-        "TypeVarTuple",
-        "NewType",
-        "NamedTuple",
-        "TypedDict",
-        "namedtuple",
-        "Enum",
-        "IntEnum",
-        "StrEnum",
-        "Flag",
-        "getLogger",
-        "compile",
-        "Path",
-        "PurePath",
-        "Fraction",
-        "Decimal",
-        "timedelta",
-        "partial",
-        "itemgetter",
-        "attrgetter",
-        "float",
-        "int",
-        "str",
-        "bytes",
-        "bool",
-        "complex",
-        "tuple",
-        "list",
-        "dict",
-        "set",
-        "frozenset",
-        "object",
-        "slice",
-        "range",
-    ]
+    "TypeVar ParamSpec TypeVarTuple NewType NamedTuple TypedDict namedtuple Enum IntEnum StrEnum"
+    " Flag IntFlag getLogger compile Path PurePath join dirname abspath expanduser Fraction Decimal"
+    " date datetime timedelta partial itemgetter attrgetter float int str bytes bool complex tuple"
+    " list dict set frozenset object slice range defaultdict OrderedDict Counter deque"
+    " MappingProxyType SimpleNamespace ContextVar Lock RLock local len min max sum abs round sorted"
+    " device dtype import_module __import__".split()
 )
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+# Calls that ask about the machine or the versions: what guards are made of.
+_ASKING_CALLS = _DEFINING_CALLS | frozenset(
+    "is_available find_spec hasattr getattr isinstance issubclass callable exists isfile isdir"
+    " startswith endswith get getenv system machine python_version version parse Version".split()
+)
+# Calls without which later imports would not find what they import.
+_PREPARING_CALLS = ("sys.path.", "nbimport.", "site.addsitedir")
+_Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_IMPORTS = (ast.Import, ast.ImportFrom)
 _WORK = (
     ast.Await,
     ast.Yield,
@@ -66,50 +50,102 @@ def only_definitions(tree: ast.Module, dropped: set[str]) -> ast.Module:
 
     Args:
         tree: The cell; left as it is.
-        dropped: Names that earlier cells assign by doing work. A constant that needs one of them
-            is dropped as well. This cell's own dropped names are added.
+        dropped: Names that earlier cells assign by doing work. What needs one of them is dropped
+            as well. This cell's own dropped names are added.
     """
-    kept = [
-        statement
-        for index, statement in enumerate(tree.body)
-        if _keeps(statement, dropped) or (index == 0 and _is_docstring(statement))
-    ]
+    first = tree.body[:1] if tree.body and _is_string(tree.body[0]) else []
+    kept = first + _kept(tree.body[len(first) :], dropped)
     return ast.Module(body=kept, type_ignores=[])
 
 
-def _keeps(statement: ast.stmt, dropped: set[str]) -> bool:
-    if isinstance(statement, _DEFINITIONS) or type(statement).__name__ == "TypeAlias":
-        dropped.difference_update(_bound(statement))
-        return True
-    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
-        value = statement.value
-        keep = value is None or _is_constant(value, dropped)
-        names = _bound(statement)
-        keep = keep and all(
-            isinstance(target, (ast.Name, ast.Tuple, ast.List)) for target in _targets(statement)
-        )
-        (dropped.difference_update if keep else dropped.update)(names)
-        return keep
+def _kept(statements: list[ast.stmt], dropped: set[str]) -> list[ast.stmt]:
+    kept = []
+    for statement in statements:
+        reduced = _reduced(statement, dropped)
+        (dropped.update if reduced is None else dropped.difference_update)(_bound(statement))
+        if reduced is not None:
+            kept.append(reduced)
+    return kept
+
+
+def _reduced(statement: ast.stmt, dropped: set[str]) -> ast.stmt | None:
+    """Return what remains of a statement without its work, or None."""
     if isinstance(statement, ast.If):
-        keep = (
-            not _is_main_guard(statement.test)
-            and _is_constant(statement.test, dropped, calls=True)
-            and all(_keeps(inner, dropped) for inner in statement.body + statement.orelse)
+        return _reduced_if(statement, dropped)
+    if isinstance(statement, ast.Try | ast.TryStar):
+        return _reduced_try(statement, dropped)
+    if isinstance(statement, ast.With):
+        body = _kept(statement.body, dropped)
+        needed = [item.context_expr for item in statement.items]
+        if not any(isinstance(inner, _IMPORTS) for inner in body) or _needs(needed, dropped):
+            return None
+        return _with_bodies(statement, body=body)
+    return statement if _is_kept(statement, dropped) else None
+
+
+def _is_kept(statement: ast.stmt, dropped: set[str]) -> bool:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return not _needs(_evaluated(statement), dropped)
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        value = statement.value
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if not all(isinstance(target, ast.Name | ast.Tuple | ast.List) for target in targets):
+            return False
+        if isinstance(statement, ast.AugAssign) and _bound(statement) & dropped:
+            return False
+        return value is None or _is_constant(value, dropped, _DEFINING_CALLS)
+    if isinstance(statement, ast.Expr):
+        call = statement.value
+        prepares = isinstance(call, ast.Call) and ast.unparse(call.func).startswith(
+            _PREPARING_CALLS
         )
-    elif isinstance(statement, ast.Try):
-        handlers = [inner for handler in statement.handlers for inner in handler.body]
-        inside = statement.body + handlers + statement.orelse + statement.finalbody
-        keep = all(_keeps(inner, dropped) for inner in inside)
-    elif isinstance(statement, ast.With):
-        keep = all(isinstance(inner, (ast.Import, ast.ImportFrom)) for inner in statement.body)
-    else:
-        keep = isinstance(statement, (ast.Pass, ast.Raise))  # as they stand in a guard
-    if not keep:
-        dropped.update(_bound(statement))
-    return keep
+        return prepares and not _needs([call], dropped)
+    if type(statement).__name__ == "TypeAlias":
+        return True
+    # The last two stand in guards.
+    return isinstance(statement, (*_IMPORTS, ast.Pass, ast.Raise))
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
+def _reduced_if(statement: ast.If, dropped: set[str]) -> ast.If | None:
+    asks_who_runs = any(
+        isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(statement.test)
+    )
+    if asks_who_runs or not _is_constant(statement.test, dropped, _ASKING_CALLS):
+        return None
+    body, orelse = _kept(statement.body, dropped), _kept(statement.orelse, dropped)
+    if not body and not orelse:
+        return None
+    return _with_bodies(statement, body=body, orelse=orelse)
+
+
+def _reduced_try(statement: ast.Try | ast.TryStar, dropped: set[str]) -> ast.stmt | None:
+    body = _kept(statement.body, dropped)
+    if not body:
+        return None
+    handlers = []
+    for handler in statement.handlers:
+        kept = _kept(handler.body, dropped)
+        if not kept:  # what it would do is work: let the error through
+            kept = [ast.copy_location(ast.Raise(), handler)]
+        handlers.append(_with_bodies(handler, body=kept))
+    return _with_bodies(
+        statement,
+        body=body,
+        handlers=handlers,
+        orelse=_kept(statement.orelse, dropped),
+        finalbody=_kept(statement.finalbody, dropped),
+    )
+
+
+def _with_bodies(node: _Node, **bodies: Sequence[ast.AST]) -> _Node:
+    changed = copy(node)
+    for field, body in bodies.items():
+        fallback = [ast.copy_location(ast.Pass(), node)] if field == "body" else []
+        setattr(changed, field, body or fallback)
+    return changed
+
+
+def _is_string(statement: ast.stmt) -> bool:
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)
@@ -117,16 +153,17 @@ def _is_docstring(statement: ast.stmt) -> bool:
     )
 
 
-def _is_constant(node: ast.expr, dropped: set[str], *, calls: bool = False) -> bool:
-    if isinstance(node, ast.Lambda):
-        return True
-    for inner in ast.walk(node):
+def _is_constant(node: ast.expr, dropped: set[str], calls: frozenset[str]) -> bool:
+    """Tell whether an expression can be evaluated without doing work or needing its results."""
+    for inner in _walk(node):
         if isinstance(inner, _WORK):
-            return False
-        if isinstance(inner, ast.Call) and not calls and _called(inner) not in _DEFINING_CALLS:
             return False
         if isinstance(inner, ast.Name) and inner.id in dropped:
             return False
+        if isinstance(inner, ast.Call) and _called(inner) not in calls:
+            prepares = ast.unparse(inner.func).startswith(_PREPARING_CALLS)
+            if not prepares:
+                return False
     return True
 
 
@@ -135,22 +172,53 @@ def _called(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def _is_main_guard(test: ast.expr) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(test))
+def _needs(nodes: list[ast.expr], dropped: set[str]) -> bool:
+    return any(
+        isinstance(inner, ast.Name) and inner.id in dropped
+        for node in nodes
+        for inner in _walk(node)
+    )
 
 
-def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
-    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+def _evaluated(definition: _Definition) -> list[ast.expr]:
+    """Return the expressions that are evaluated when a definition is made, not when it is used."""
+    found = list(definition.decorator_list)
+    if isinstance(definition, ast.ClassDef):
+        found += [*definition.bases, *(keyword.value for keyword in definition.keywords)]
+        own = set().union(*map(_bound, definition.body))
+        for statement in definition.body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inside = _evaluated(statement)
+            else:
+                inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            found += [node for node in inside if getattr(node, "id", None) not in own]
+    else:
+        arguments = definition.args
+        found += arguments.defaults + [node for node in arguments.kw_defaults if node is not None]
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
+        notes = [argument.annotation for argument in every] + [definition.returns]
+        found += [note for note in notes if note is not None]
+    return found
 
 
-def _bound(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement binds at its own level or below, definitions included."""
-    names: set[str] = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-    return names
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk an expression, but not into the bodies of lambdas: those are not run yet."""
+    yield node
+    for field, value in ast.iter_fields(node):
+        if field == "body" and isinstance(node, ast.Lambda):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _walk(child)
+
+
+def _bound(statement: ast.AST) -> set[str]:
+    """Return the names that a statement binds, those of the blocks in it included."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, _IMPORTS):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.Name):
+        return {statement.id} if isinstance(statement.ctx, ast.Store) else set()
+    return set().union(*map(_bound, ast.iter_child_nodes(statement)))

@@ -13,48 +13,32 @@ from nbimport.errors import MagicError
 
 # Magics that only set up a display or report something: part of a session, not of a module.
 _FOR_DISPLAY = frozenset(
-    [
-        "autoreload",
-        "autosave",
-        "automagic",
-        "colors",
-        "config",
-        "convprofile",
-        "doctest_mode",
-        "gui",
-        "hist",
-        "history",
-        "logoff",
-        "logon",
-        "logstart",
-        "logstate",
-        "logstop",
-        "lsmagic",
-        "magic",
-        "matplotlib",
-        "page",
-        "pdb",
-        "pdef",
-        "pdoc",
-        "pfile",
-        "pinfo",
-        "pinfo2",
-        "pprint",
-        "precision",
-        "psearch",
-        "psource",
-        "quickref",
-        "who",
-        "who_ls",
-        "whos",
-        "xmode",
-    ]
+    "autoreload autosave automagic clear cls code_wrap colors config connect_info convprofile debug"
+    " doctest_mode ed edit gui hist history less logoff logon logstart logstate logstop lsmagic"
+    " magic man matplotlib more notebook page pastebin pdb pdef pdoc pfile pinfo pinfo2 pprint"
+    " precision psearch psource qtconsole quickref recall rep tb tensorboard watermark who who_ls"
+    " whos xmode".split()
 )
-_DISPLAY_CELLS = frozenset(["html", "HTML", "javascript", "js", "latex", "markdown", "svg", "SVG"])
+_DISPLAY_CELLS = frozenset("html HTML javascript js latex markdown svg SVG".split())
 # Cell magics that run the code they are given: on import it runs, once, without the report.
-_TIMING = frozenset(["convprofile", "lprun", "memit", "mprun", "prun", "time", "timeit"])
+_TIMING = frozenset(
+    "convprofile heat lprun memit memray_flamegraph mprun prun pyinstrument scalene snakeviz time"
+    " timeit".split()
+)
 # The same on one line, with the letters of their options that take a value.
-_TIMED_LINES = {"time": "", "timeit": "nrp", "prun": "lsTD", "memit": "rt"}
+_TIMED_LINES = {
+    "time": "",
+    "timeit": "nrp",
+    "prun": "lsTD",
+    "memit": "rti",
+    "lprun": "fmTDsu",
+    "mprun": "fTc",
+    "snakeviz": "f",
+    "pyinstrument": "",
+    "scalene": "",
+}
+# What follows these on the line is code too, run before the cell.
+_WITH_SETUP = ("timeit", "memit")
 _EXTENSIONS = frozenset(("load_ext", "reload_ext", "unload_ext"))
 # IPython's own limit of 500 would leave the rest of a long cell untranslated.
 _MOST_MAGICS = 10_000
@@ -66,22 +50,26 @@ class Translation(NamedTuple):
     Attributes:
         text: As many lines as the cell has, each statement on its own line.
         capture: The arguments of ``%%capture`` where the cell is one, else None.
+        is_timed: True under ``%%timeit``, which leaves no variables behind.
     """
 
     text: str
-    capture: str | None
+    capture: str | None = None
+    is_timed: bool = False
 
 
 def may_be_ipython(source: str) -> bool:
     """Tell quickly whether a cell that is not Python could be IPython syntax."""
-    return any(mark in source for mark in "%!?") or ">>>" in source or source[:1] in " \tI"
+    if any(mark in source for mark in "%!?") or ">>>" in source or source[:1] in " \tI":
+        return True
+    return any(line.lstrip().startswith(("/", ",", ";")) for line in source.split("\n"))
 
 
 def to_python(source: str, *, path: str, cell: int, magics: str) -> Translation:
-    """Translate one cell.
+    r"""Translate one cell.
 
     Args:
-        source: The cell's text with ``\\n`` line ends.
+        source: The cell's text with ``\n`` line ends.
         path: The notebook, for errors.
         cell: The cell's number, for errors.
         magics: ``"run"``, ``"skip"`` or ``"error"``, see `nbimport.Config`.
@@ -90,29 +78,49 @@ def to_python(source: str, *, path: str, cell: int, magics: str) -> Translation:
         MagicError: The cell has a magic and `magics` is ``"error"``.
     """
     lines = [line + "\n" for line in source.split("\n")]
-    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
-    if lines[first].startswith("%%"):
-        name, _, argument = lines[first][2:].strip().partition(" ")
-        if name.endswith("?"):
-            return Translation("\n" * (len(lines) - 1), None)
-        body = lines[first + 1 :]
-        if name not in _DISPLAY_CELLS:
-            _refuse_if_told(magics, path, cell, first + 1, f"%%{name}")
-        if name in _TIMING or name == "capture":
-            inner = _translated_lines(body, path=path, cell=cell, magics=magics, above=first + 1)
-            text = "".join(["\n"] * (first + 1) + inner)
-            return Translation(text.removesuffix("\n"), argument if name == "capture" else None)
-        if name in _DISPLAY_CELLS or magics == "skip":
-            return Translation("\n" * (len(lines) - 1), None)
-        call = f"get_ipython().run_cell_magic({name!r}, {argument!r}, {''.join(body)!r})"
-        return Translation("\n" * first + call + "\n" * len(body), None)
-    text = "".join(_translated_lines(lines, path=path, cell=cell, magics=magics, above=0))
-    return Translation(text.removesuffix("\n"), None)
+    translation = _translated_cell(_Cell(path, cell, magics), lines, 0)
+    return translation._replace(text=translation.text.removesuffix("\n"))
 
 
-def _translated_lines(
-    lines: list[str], *, path: str, cell: int, magics: str, above: int
-) -> list[str]:
+class _Cell(NamedTuple):
+    path: str
+    number: int
+    magics: str
+
+
+def _translated_cell(cell: _Cell, lines: list[str], above: int) -> Translation:
+    """Translate the lines from one on; cell magics may follow one another, or Colab's comments."""
+    blank = "\n" * above
+    first = above
+    while first < len(lines) and (not lines[first].strip() or lines[first].startswith("#")):
+        first += 1
+    if first == len(lines) or not lines[first].startswith("%%"):
+        return Translation(blank + "".join(_translated_lines(cell, lines[above:], above)))
+    name, _, argument = lines[first][2:].strip().partition(" ")
+    nothing = Translation("\n" * len(lines))
+    if name.endswith("?"):
+        return nothing
+    if name in _DISPLAY_CELLS:
+        return nothing
+    _refuse_if_told(cell, first + 1, f"%%{name}")
+    if name == "capture":
+        inner = _translated_cell(cell, lines, first + 1)
+        return inner._replace(capture=argument if inner.capture is None else inner.capture)
+    if name in _TIMING:
+        if name in _WITH_SETUP:
+            inner = _translated_cell(cell, lines, first + 1)
+            setup = _timed_statement(name, argument)
+            text = "\n" * first + setup + inner.text[first:] if setup else inner.text
+            return inner._replace(text=text, is_timed=name == "timeit")
+        return _translated_cell(cell, lines, first + 1)
+    if cell.magics == "skip":
+        return nothing
+    body = "".join(lines[first + 1 :] if lines[-1].strip() else lines[first + 1 : -1])
+    call = f"get_ipython().run_cell_magic({name!r}, {argument!r}, {body!r})\n"
+    return Translation("\n" * first + call + "\n" * (len(lines) - first - 1))
+
+
+def _translated_lines(cell: _Cell, lines: list[str], above: int) -> list[str]:
     """Rewrite one escape after the other, as IPython does, and keep the number of lines."""
     from IPython.core import inputtransformer2 as ipython  # 80 ms
 
@@ -134,10 +142,14 @@ def _translated_lines(
             escaped = ipython.assemble_continued_line(lines, (at, column), last)
             is_help = isinstance(escape, ipython.HelpEnd) or escaped.startswith("?")
             if not is_help:
-                _refuse_unless_display(escaped, magics, path, cell, above + at + 1)
+                _refuse_unless_display(escaped, cell, above + at + 1)
             head = lines[at][:column]
             changed[at] = head + _for_import(
-                escaped, changed[at][column:], magics, is_help=is_help, assigned=bool(head.strip())
+                escaped,
+                changed[at][column:],
+                cell.magics,
+                is_help=is_help,
+                assigned=bool(head.strip()),
             )
             changed[at + 1 : at + 1] = ["\n"] * (len(lines) - len(changed))
             lines = changed
@@ -182,17 +194,17 @@ def _magic(escaped: str) -> tuple[str, str]:
     return name, arguments
 
 
-def _refuse_unless_display(escaped: str, magics: str, path: str, cell: int, line: int) -> None:
+def _refuse_unless_display(escaped: str, cell: _Cell, line: int) -> None:
     if escaped[0] in "%!" and _magic(escaped)[0] not in _FOR_DISPLAY:
-        _refuse_if_told(magics, path, cell, line, escaped.split(" ", 1)[0])
+        _refuse_if_told(cell, line, escaped.split(" ", 1)[0])
 
 
-def _refuse_if_told(magics: str, path: str, cell: int, line: int, what: str) -> None:
-    if magics == "error":
+def _refuse_if_told(cell: _Cell, line: int, what: str) -> None:
+    if cell.magics == "error":
         raise MagicError(
-            f"{path} cell {cell}, line {line}: {what!r} is not Python, and magics are set to "
-            'raise; write it in Python, tag the cell "skip", or set magics = "run"',
-            path=path,
-            cell=cell,
+            f"{cell.path} cell {cell.number}, line {line}: {what!r} is not Python, and magics are "
+            'set to raise; write it in Python, tag the cell "skip", or set magics = "run"',
+            path=cell.path,
+            cell=cell.number,
             line=line,
         )

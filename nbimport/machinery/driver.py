@@ -1,0 +1,53 @@
+"""The driver: one code object that runs the cells of a notebook in order, each as it is."""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import NamedTuple
+
+_COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
+_HELPERS = "__import__('nbimport.machinery.execution', None, None, ('*',))"
+_SESSION_NAMES = ("display", "get_ipython")
+
+
+class Unit(NamedTuple):
+    """One compiled cell; `capture` holds the arguments of ``%%capture``."""
+
+    code: CodeType
+    capture: str | None
+
+
+def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
+    """Join the cells into one code object, as ``get_code`` has to return one.
+
+    The driver calls one function a cell, made from the cell's code: a function without fast locals
+    runs in its globals, so this is what ``exec`` does, without a name that a notebook could shadow.
+    It carries importlib's file name and the function name at which CPython cuts importlib's own
+    frames from tracebacks, so a traceback goes from the import statement straight to the cell.
+    """
+    lines = [] if title is None else [repr(title)]
+    for name in _SESSION_NAMES:
+        if any(_loads(unit.code, name) for unit in units):
+            lines.append(f"{_HELPERS}.provide({name!r}, globals(), {magics!r})")
+    for index, unit in enumerate(units):
+        call = f"(lambda: {index})()"
+        if unit.capture is not None:
+            call = f"{_HELPERS}.captured(lambda: {index}, {unit.capture!r}, globals())"
+        elif unit.code.co_flags & _COROUTINE:
+            call = f"{_HELPERS}.awaited({call}, globals())"
+        lines.append(call)
+    template = compile("\n".join(lines), "<frozen importlib._bootstrap_external>", "exec", 0, True)  # noqa: FBT003 - positional in C
+    code = iter([unit.code for unit in units])
+    consts = tuple(next(code) if isinstance(c, CodeType) else c for c in template.co_consts)
+    return template.replace(co_consts=consts, co_name="_call_with_frames_removed")
+
+
+def _loads(code: CodeType, name: str) -> bool:
+    """Tell whether code, or code inside it, reads a global name."""
+    if name in code.co_names:
+        import dis  # 5 ms, for the few notebooks that use the name
+
+        for instruction in dis.get_instructions(code):
+            if instruction.argval == name and instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                return True
+    return any(_loads(const, name) for const in code.co_consts if isinstance(const, CodeType))

@@ -1,0 +1,388 @@
+"""IPython syntax in cells: the truth is what a real `InteractiveShell` makes of the same cell."""
+
+import json
+
+import pytest
+
+# Cells that leave behind in a module what they leave behind in a session.
+AS_IN_A_SESSION = [
+    "x = !echo hi",
+    "v = 'a b'\nx = !echo {v} $v",
+    "def f(v):\n    x = !echo {v}\n    return list(x)\ny = f('local')",
+    "def f():\n    %cd -q .\n    return 1\ny = f()",
+    "%cd -q /\nimport os\ny = os.getcwd()",
+    "if True:\n    %env FOO_T=3\n    y = 1\n",
+    "%env FOO_E=bar\nimport os\ny = os.environ['FOO_E']",
+    "%%time\ny = 1\nclass A:\n    pass",
+    "%%time  \ny = 1  ",
+    "\n\n%%time\ny = 1",
+    "%%time\n%%capture o\nprint(1)\ny = 3\nz = o.stdout",
+    "%%time\n!echo sub\ny = 1",
+    "%%time\n\n# only a comment",
+    "%%capture out\nprint('hello')\ny = out.stdout if 'out' in globals() else 2",
+    "%%capture out --no-stderr\nprint('hello')\ny = 2",
+    "%%capture --no-stdout out\nprint('hello')\ny = 2",
+    "%%capture\nprint('hello')\ny = 2",
+    "%%timeit -n1 -r1 z = 4\nq = z + 1",
+    "q = []\n%timeit -n1 -r1 q.append(1)\ny = q[0]",
+    "%%prun -q\ny = 1",
+    "%time x = 1\ny = x + 1",
+    "%time x = (1 + \\\n  2)\ny = x",
+    "%time y = 'semi; colon'; z = 2",
+    "%time\ny = 1",
+    "for i in range(2):\n    %time q = i\ny = q",
+    "def f(): return 5\nx = %time f()\ny = x",
+    "%timeit -n1 -r1 sum([1])\ny = 3",
+    "x = %timeit -n1 -r1 -q -o sum([1])\ny = type(x).__name__",
+    "y = 1\ny?",
+    "?print\ny = 1",
+    "y = [1]\ny.append??\nz = 2",
+    "import os\nos.path?",
+    "y = '''\n%time in a string\n!ls\nwhat?\n'''\n%time x = 1",
+    "y = f'''{1 % 2}\n%d'''\n%time z=1",
+    "y = 10\nz = (y\n% 4)\n%time x = 1",
+    "z = 10 \\\n% 4\n%time x = 1",
+    "y = 7 %3\n%time z = 1",
+    "!echo one \\\n two\ny = 1",
+    "!!echo hi\ny = 1",
+    "y = !ls /nonexistent\nz = len(y) > 0",
+    "a, b = !printf 'x\\ny'\n",
+    "x = {}\nx['k'] = !echo hi\ny = list(x['k'])",
+    "x = [1]\nx[0] = %env HOME\ny = x[0]",
+    "files = %sx echo a\ny = list(files)",
+    "x = %system echo hi\ny=list(x)",
+    "if 1:\n    !echo hi\nelse:\n    !echo ho\ny=1",
+    "try:\n    !false\nfinally:\n    y = 1",
+    "%%bash\necho hi > /dev/null",
+    "%%script true\nwhatever ( [",
+    "%%html\n<b>",
+    "%%javascript\nalert(1)",
+    "%%latex\n$x$",
+    "%%python\nprint(1)",
+    "%%writefile written.txt\nhello\n  there",
+    "y = open('written.txt').read()",
+    "%%sx\necho a",
+    "%%!\necho hi",
+    "get_ipython().run_line_magic('env', 'FOO_G=1')\nimport os\ny=os.environ['FOO_G']",
+    "y = get_ipython() is not None\nget_ipython().user_ns['z'] = 3\nget_ipython().ex('w = z + 1')",
+    "get_ipython().run_cell('q = 4')\ny = q",
+    ">>> x = 1\n>>> y = x + 1",
+    "In [1]: x = 1\n   ...: y = x",
+    "  x = 1\n  y = 2",
+    "/print 1\ny=1",
+    ",print a b\ny=1",
+    ";print a b\ny=1",
+    "%alias_magic tt time\n%tt y = 3",
+    "x = 5\n%run -i uses_x.py\ny = r",
+    "%run sets_r.py\ny = r",
+    "%reset -f\ny = 1",
+    "async def f(): return 1\n%time x = 1\ny = await f()",
+    "%time import asyncio\ny = await asyncio.sleep(0, 4)",
+    "help?\ny=1",
+    '#@title Form { run: "auto" }\nx = 3 #@param {type:"slider"}\n!echo {x}\ny = x',
+    "%config InlineBackend.figure_format = 'retina'\ny = 1",
+    "%precision 3\ny=1",
+    "%xmode\ny=1",
+    "%who\ny=1",
+    "%macro m 1\ny = 1",
+    # What is an error in a session is one in a module.
+    "@property\n%time\n",
+    "a = 1; %time b = 2\n",
+    "y = 1 if 1 else !x",
+    "y = (\n!ls",
+    "%run nowhere.py\ny = 1",
+    "x = 1 +\n%time y = 1",
+]
+
+# Cells that are an error in a bare session and must not stop an import, and what they leave.
+KINDER = {
+    "%load_ext missing_thing\n%reload_ext missing_thing\ny = 1": {"y": 1},
+    "%matplotlib inline\ny = 1": {"y": 1},
+    "%matplotlib widget\n%config Nothing.x = 1\ny = 1": {"y": 1},
+    "%autoreload 2\n%pdb on\n%gui qt\n%watermark\n%tensorboard --logdir x\ny = 1": {"y": 1},
+    "%%memit x = 2\ny = x": {"x": 2, "y": 2},
+    "%lprun -f print y = 1\n%snakeviz z = 2\n%memit w = 3": {"y": 1, "z": 2, "w": 3},
+    "# a comment\n%%time\ny = 1": {"y": 1},
+    "#@title A form\n%%capture\ny = 1": {"y": 1},
+    "%%time\nimport asyncio\ny = await asyncio.sleep(0, 1)": {"y": 1},
+    "%%time": {},
+    "%%capture": {},
+    "%%convprofile\ny = 1": {"y": 1},
+    "%convprofile model 1x3x8x8\ny = 1": {"y": 1},
+}
+
+_CLEAN = """
+import contextlib, importlib, io, json, os, sys, types
+
+def clean(namespace, error):
+    shown = {}
+    for key, value in namespace.items():
+        if key.startswith("_") or key in ("In", "Out", "exit", "quit", "get_ipython", "open",
+                                          "display", "asyncio", "os"):
+            continue
+        plain = isinstance(value, (int, str, list, dict, bool))
+        shown[key] = value if plain else type(value).__name__
+    return shown, isinstance(error, BaseException)
+
+@contextlib.contextmanager
+def quiet():
+    with open(os.devnull, "w") as nowhere:
+        before = os.dup(1), os.dup(2)
+        os.dup2(nowhere.fileno(), 1); os.dup2(nowhere.fileno(), 2)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                yield
+        finally:
+            os.dup2(before[0], 1); os.dup2(before[1], 2)
+
+here = os.getcwd()
+results = []
+"""
+
+_SESSION = (
+    _CLEAN
+    + """
+from IPython.core.interactiveshell import InteractiveShell
+for cell in json.load(open("cells.json")):
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    with quiet():
+        result = shell.run_cell(cell)
+    results.append(clean(shell.user_ns, result.error_in_exec or result.error_before_exec))
+    os.chdir(here)
+json.dump(results, open("results.json", "w"))
+"""
+)
+
+_MODULES = (
+    _CLEAN
+    + """
+if "inside" in sys.argv:
+    from IPython.core.interactiveshell import InteractiveShell
+    session = InteractiveShell.instance()
+    names = set(session.user_ns)
+sys.path.append(here)
+for number in range(len(json.load(open("cells.json")))):
+    module, error = types.SimpleNamespace(), None
+    with quiet():
+        try:
+            module = importlib.import_module(f"cell_{number}")
+        except Exception as caught:
+            error = caught
+    results.append(clean(vars(module), error))
+    os.chdir(here)
+json.dump(results, open("results.json", "w"))
+if "inside" in sys.argv:
+    assert set(session.user_ns) == names, set(session.user_ns) - names
+    assert session.user_module.__name__ == "__main__" and session.user_ns is session.user_global_ns
+else:
+    assert "IPython" not in vars(sys.modules["builtins"]) and not hasattr(sys.modules["builtins"],
+                                                                         "get_ipython")
+    from IPython import get_ipython
+    assert get_ipython() is None
+"""
+)
+
+
+@pytest.fixture
+def cells(notebook, script, tmp_path):
+    def write(sources):
+        for number, source in enumerate(sources):
+            notebook(f"cell_{number}.ipynb", {"source": source})
+        (tmp_path / "cells.json").write_text(json.dumps(sources))
+
+    script("uses_x.py", "r = x + 1")
+    script("sets_r.py", "r = 2")
+    return write
+
+
+@pytest.fixture
+def results(tmp_path):
+    return lambda: json.loads((tmp_path / "results.json").read_text())
+
+
+@pytest.mark.parametrize("where", ["in plain Python", "inside IPython"])
+def test_a_cell_leaves_in_a_module_what_it_leaves_in_a_session(cells, python, results, where):
+    cells(AS_IN_A_SESSION)
+    python(_SESSION, hook=False, quiet=False)
+    truth = results()
+    python("import sys; sys.argv.append('inside')\n" * ("inside" in where) + _MODULES, quiet=False)
+    different = [
+        (cell, expected, found)
+        for cell, expected, found in zip(AS_IN_A_SESSION, truth, results(), strict=True)
+        if expected[1] != found[1] or (not expected[1] and expected != found)
+    ]
+    assert not different
+
+
+@pytest.mark.parametrize("where", ["in plain Python", "inside IPython"])
+def test_display_and_reporting_magics_never_stop_an_import(cells, python, results, where):
+    cells(list(KINDER))
+    python("import sys; sys.argv.append('inside')\n" * ("inside" in where) + _MODULES, quiet=False)
+    assert dict(zip(KINDER, results(), strict=True)) == {
+        cell: [left, False] for cell, left in KINDER.items()
+    }
+
+
+def test_plain_python_never_imports_ipython(notebook, python):
+    notebook("strings.ipynb", "y = '''\n%time\n!ls\n'''", "z = 10 \\\n% 4", "w = '?'  # %magic !ls")
+    assert python("import strings, sys; print(strings.z, 'IPython' in sys.modules)") == "2 False\n"
+
+
+def test_magics_that_need_no_shell_never_make_one(notebook, python):
+    notebook(
+        "analysis.ipynb",
+        "%matplotlib inline\n%load_ext autoreload\n%autoreload 2" * 0 + "%matplotlib inline",
+        "%%time\ny = 1",
+        "y?",
+    )
+    snippet = """
+        import analysis, sys
+        assert "IPython.core.interactiveshell" not in sys.modules
+    """
+    assert python(snippet) == ""
+    snippet = "import analysis, sys; print('IPython' in sys.modules)"
+    assert python(snippet) == "False\n"  # from the cache
+
+
+def test_an_unknown_magic_says_where_it_stands_and_what_to_do(notebook, python, tmp_path):
+    path = notebook("bad.ipynb", "x = 1", "def f():\n    %nosuch thing\n", "f()")
+    cell = notebook("bad2.ipynb", "%%nosuch thing\nx = 1")
+    snippet = """
+        for name in "bad", "bad2":
+            try:
+                __import__(name)
+            except nbimport.MagicError as error:
+                print(error)
+    """
+    advice = 'load its extension, tag the cell "skip", or set magics = "skip" in [tool.nbimport]\n'
+    assert python(snippet) == (
+        f"{path} cell 2, line 2: %nosuch can't run during an import "
+        f"(Line magic function `%nosuch` not found.); {advice}"
+        f"{cell} cell 1, line 1: %%nosuch can't run during an import "
+        f"(Cell magic `%%nosuch` not found.); {advice}"
+    )
+
+
+def test_magics_can_be_skipped(notebook, python):
+    notebook(
+        "magical.ipynb",
+        "%env FOO=1",
+        "files = !ls",
+        "%%bash\nexit 1",
+        "%%time\ny = 1",
+        "%%capture out\nprint('x')",
+        "def f():\n    %nosuch\n    x = %nosuch\n    return x",
+        "get_ipython().run_line_magic('nosuch', '')",
+        "%nosuch\n!false",
+        "z = %time 3",
+    )
+    snippet = """
+        nbimport.install(nbimport.Config(magics="skip"))
+        import magical, os, sys
+        assert "FOO" not in os.environ
+        print(magical.files, magical.y, magical.f(), magical.z, "out" in vars(magical))
+        assert "IPython.core.interactiveshell" not in sys.modules
+    """
+    assert python(snippet) == "None 1 None 3 True\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "line", "what"),
+    [
+        ("x = 1\n%env FOO=1", 2, "'%env'"),
+        ("x = !ls", 1, "'!ls'"),
+        ("\n%%bash\nls", 2, "'%%bash'"),
+        ("%%time\nx = 1", 1, "'%%time'"),
+        ("%%capture\n\n!ls", 1, "'%%capture'"),
+        ("if 1:\n    %nosuch", 2, "'%nosuch'"),
+    ],
+)
+def test_magics_can_be_an_error(notebook, python, cell, line, what):
+    path = notebook("magical.ipynb", "%matplotlib inline\nprint?", {"source": cell})
+    snippet = """
+        nbimport.install(nbimport.Config(magics="error"))
+        try:
+            import magical
+        except nbimport.MagicError as error:
+            print(error)
+            print(error.path == nbimport.load.__globals__["os"].path.abspath("magical.ipynb"),
+                  error.cell, error.line)
+    """
+    assert python(snippet) == (
+        f"{path} cell 2, line {line}: {what} is not Python, and magics are set to raise; "
+        'write it in Python, tag the cell "skip", or set magics = "run"\n'
+        f"True 2 {line}\n"
+    )
+
+
+def test_calls_of_the_shell_can_be_an_error_too(notebook, python):
+    path = notebook("magical.ipynb", "x = 1\nget_ipython().run_line_magic('env', '')")
+    snippet = """
+        nbimport.install(nbimport.Config(magics="error"))
+        try:
+            import magical
+        except nbimport.MagicError as error:
+            print(error)
+    """
+    assert python(snippet).startswith(f"{path} cell 1, line 2: '%env' needs IPython, and magics")
+
+
+def test_display_and_get_ipython_work_outside_ipython(notebook, python):
+    notebook(
+        "shows.ipynb",
+        "display([1, 2], 'two')",
+        """
+        def in_notebook():
+            try:
+                return get_ipython().__class__.__name__ == "ZMQInteractiveShell"
+            except NameError:
+                return False
+
+        def late():
+            display({"a": 1})
+        """,
+        "colab = 'google.colab' in str(get_ipython())",
+    )
+    notebook("own.ipynb", "def display(x):\n    return 'own', x", "y = display(1)")
+    notebook("imports.ipynb", "from IPython.display import display", "display(3)")
+    snippet = """
+        import shows, own, imports, builtins
+        shows.late()
+        print(shows.in_notebook(), shows.colab, own.y)
+        assert not hasattr(builtins, "display") and not hasattr(builtins, "get_ipython")
+    """
+    assert python(snippet) == "[1, 2]\n'two'\n3\n{'a': 1}\nFalse False ('own', 1)\n"
+
+
+def test_a_module_keeps_its_shell_names_to_itself(notebook, python):
+    notebook("uses.ipynb", "%env FOO=1\nx = 1\n!true")
+    snippet = """
+        import uses
+        names = sorted(set(vars(uses)) - set(vars(nbimport)))
+        print(names)
+        import pickle, IPython.core.interactiveshell as core, sys
+        assert sys.displayhook is sys.__displayhook__ and sys.excepthook.__module__ != "IPython"
+    """
+    assert python(snippet) in ("['get_ipython', 'x']\n", "env: FOO=1\n['get_ipython', 'x']\n")
+
+
+def test_a_magic_defined_in_a_notebook_works_there(notebook, python):
+    notebook(
+        "defines.ipynb",
+        """
+        from IPython.core.magic import register_line_magic
+
+        @register_line_magic
+        def double(line):
+            return 2 * int(line)
+        """,
+        "x = %double 21",
+    )
+    snippet = """
+        from IPython.core.interactiveshell import InteractiveShell
+        InteractiveShell.instance()
+        import defines
+        print(defines.x)
+    """
+    assert python(snippet) == "42\n"

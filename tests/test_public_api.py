@@ -1,0 +1,57 @@
+"""The public names are fixed: others build on them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbimport
+import pytest
+
+import magics
+
+NBIMPORT = {
+    "Config",
+    "ConfigError",
+    "ImportHook",
+    "MagicError",
+    "MountError",
+    "NotebookFormatError",
+    "NotebookImportError",
+    "NotebookNotFoundError",
+    "install",
+    "load",
+    "mount",
+    "uninstall",
+    "unmount",
+}
+
+
+def test_nbimport_exports_what_is_documented():
+    assert set(nbimport.__all__) == NBIMPORT
+    assert nbimport.__version__
+
+
+def test_public_names_present_themselves_as_living_in_the_package():
+    for name in NBIMPORT:
+        assert getattr(nbimport, name).__module__ == "nbimport", name
+
+
+def test_magics_exports_what_is_documented():
+    for name in ("profile", "register_formula", "ConvProfileError", "Profile", "LayerProfile"):
+        assert name in magics.__all__, name
+        assert getattr(magics, name) is not None
+
+
+@pytest.mark.parametrize("package", ["nbimport", "magics"])
+def test_importing_a_package_imports_neither_notebook_tools_nor_torch(package):
+    code = f"import sys, {package}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert not {"IPython", "nbformat", "torch", "pytest"} & set(output.split())
+
+
+def test_both_packages_carry_their_types():
+    root = Path(__file__).parents[1]
+    assert (root / "nbimport" / "py.typed").exists()
+    assert (root / "magics" / "py.typed").exists()
