@@ -32,6 +32,9 @@ class Options:
         threads: Threads for torch; as set by default, 1 on a contended machine.
         batch: Batch size that inputs given as shapes get.
         budget: How long to measure at most [s].
+        receptive_field: Follow the receptive field of every layer over the whole graph.
+        memory: Follow the memory of every layer; `None` means as `measure` says.
+        roofline: Measure the device's ceilings and say what bounds each timed layer.
         kwargs: Keyword arguments for the model, where a name is also that of an option.
     """
 
@@ -44,6 +47,9 @@ class Options:
     threads: int | None = None
     batch: int | None = None
     budget: float = 2.0
+    receptive_field: bool = True
+    memory: bool | None = None
+    roofline: bool = True
     kwargs: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:

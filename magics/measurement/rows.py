@@ -142,8 +142,8 @@ class _Planner:
         rest = _sum(item for item in call.operators if item.work.layer is None)
         if _scripted(call):
             self._plan.modules.add(call.path)
-            self._add(call, call.path, "other", None, rest, Cost(),
-                      note="scripted: the times of the layers in it are here")  # fmt: skip
+            note = "scripted: the times of the layers in it are here"
+            self._add(call, call.path, "other", None, cost=rest, backward=Cost(), note=note)
         else:
             self._plan.other += rest
 
@@ -195,7 +195,8 @@ class _Planner:
         short = item.name.rpartition("::")[2].strip("_")
         name = f"{call.path}.{short}()" if call.path else f"{short}()"
         inner = replace_call(call, item)
-        row = self._add(inner, name, layer.kind, layer, theory.cost(layer), _backward(layer))
+        cost, backward = theory.cost(layer), _backward(layer)
+        row = self._add(inner, name, layer.kind, layer, cost=cost, backward=backward)
         row.timed, row.note = False, _UNTIMED
         row.type = short
 
