@@ -1,0 +1,25 @@
+"""What a profile says: plain frozen records, to and from JSON.
+
+Measured numbers are kept raw, as replicates; everything that follows from others is a
+property. A record knows neither torch nor a renderer: renderers announce themselves with
+`register_view`, so that a saved profile shows itself wherever they are imported.
+"""
+
+from magics.records.exchange import SCHEMA
+from magics.records.layer import LayerProfile, ReceptiveField
+from magics.records.measurement import Measurement
+from magics.records.profile import RELEVANT_SHARE, Profile
+from magics.records.totals import Totals, Uncounted
+from magics.records.views import register_view
+
+__all__ = [
+    "RELEVANT_SHARE",
+    "SCHEMA",
+    "LayerProfile",
+    "Measurement",
+    "Profile",
+    "ReceptiveField",
+    "Totals",
+    "Uncounted",
+    "register_view",
+]

@@ -1,0 +1,176 @@
+"""What a model costs on an input: all layers, and how well that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Self
+
+from magics.records import exchange
+from magics.records.decode import decoded
+from magics.records.layer import LayerProfile  # noqa: TC001, read when decoding
+from magics.records.measurement import Measurement, paired_ratio
+from magics.records.totals import Totals, Uncounted
+from magics.records.views import shown, shown_as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+RELEVANT_SHARE = 0.005
+"""Share of the whole from which on a layer's noise matters [1]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a model costs on an input, layer by layer, and how well that is known.
+
+    Attributes:
+        model: Class of the model.
+        inputs: The inputs in words, such as '1x3x224x224 float32'.
+        layers: One record per call, in the order of the calls' ends.
+        other: Everything that is no layer of its own: glue, containers, framework.
+        params: Parameters of the whole model, shared ones once.
+        uncounted: Operations without a formula.
+        warnings: What a reader must know before trusting a number, in plain words.
+        environment: Machine, torch, dtype, threads, clock and so on.
+        plain: The model as it is, one forward, measured between the instrumented ones.
+        instrumented: The forwards that the rows come from.
+        plain_backward: The backward of the model as it is.
+        instrumented_backward: The backward that the rows come from.
+        memory: Sizes in bytes: parameters, buffers, gradients, peaks; empty if not measured.
+    """
+
+    model: str
+    inputs: str
+    layers: tuple[LayerProfile, ...]
+    other: LayerProfile
+    params: int
+    uncounted: tuple[Uncounted, ...] = ()
+    warnings: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    plain: Measurement | None = None
+    instrumented: Measurement | None = None
+    plain_backward: Measurement | None = None
+    instrumented_backward: Measurement | None = None
+    memory: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> tuple[LayerProfile, ...]:
+        """Return the layers and, last, everything else."""
+        return (*self.layers, self.other)
+
+    @property
+    def total(self) -> Totals:
+        """Return the sums over all rows; the time is that of the plain model."""
+        sums = Totals.of(self.rows)
+        return Totals(
+            calls=len(self.layers),
+            params=self.params,
+            macs=sums.macs,
+            elementwise_flops=sums.elementwise_flops,
+            bytes_moved=sums.bytes_moved,
+            backward_macs=sums.backward_macs,
+            forward=self.plain,
+            backward=self.plain_backward,
+            forward_s=self.plain.median_s if self.plain else None,
+            backward_s=self.plain_backward.median_s if self.plain_backward else None,
+        )
+
+    def by_kind(self) -> dict[str, Totals]:
+        """Return the sums per kind, the longest (or else largest) first."""
+        kinds: dict[str, list[LayerProfile]] = {}
+        for layer in self.layers:
+            kinds.setdefault(layer.kind, []).append(layer)
+        sums = {kind: Totals.of(layers) for kind, layers in kinds.items()}
+        return dict(
+            sorted(sums.items(), key=lambda item: (-(item[1].forward_s or 0), -item[1].macs)),
+        )
+
+    @property
+    def coverage(self) -> float | None:
+        """Sum of all rows' forward times over the plain forward; 1 is perfect."""
+        return _coverage((row.forward for row in self.rows), self.plain)
+
+    @property
+    def backward_coverage(self) -> float | None:
+        """Sum of all rows' backward times over the plain backward; 1 is perfect."""
+        return _coverage((row.backward for row in self.rows), self.plain_backward)
+
+    @property
+    def overhead(self) -> float | None:
+        """Instrumented over plain forward, median of the pairs; 1 is no overhead."""
+        return paired_ratio(self.instrumented, self.plain)
+
+    @property
+    def backward_overhead(self) -> float | None:
+        """Instrumented over plain backward, median of the pairs."""
+        return paired_ratio(self.instrumented_backward, self.plain_backward)
+
+    @property
+    def noise(self) -> float | None:
+        """Median split-half difference of the layers above 0.5 % of the forward."""
+        if self.plain is None:
+            return None
+        halves = [
+            row.forward.split_half
+            for row in self.rows
+            if row.forward and row.forward.median_s >= RELEVANT_SHARE * self.plain.median_s
+        ]
+        known = [half for half in halves if half is not None]
+        return median(known) if known else None
+
+    def to_json(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the profile as JSON, and write it to `path` if given."""
+        return exchange.written(exchange.json_of(self), path)
+
+    @classmethod
+    def from_json(cls, saved: str | PathLike[str]) -> Self:
+        """Read what `to_json` returned, or the file that it wrote.
+
+        Args:
+            saved: The text; or where it is saved, as a `pathlib.Path`.
+
+        Raises:
+            RecordError: If the text is no profile, or one of a newer schema.
+            OSError: If the file can't be read.
+        """
+        text = Path(saved).read_text(encoding="utf-8") if isinstance(saved, PathLike) else saved
+        return decoded(cls, exchange.data_of(text), "profile")  # type: ignore[no-any-return]  # a `cls`
+
+    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
+        """Return one line per row as CSV, and write it to `path` if given."""
+        return exchange.written(exchange.csv_of(self.rows), path)
+
+    def to_dataframe(self) -> Any:  # noqa: ANN401, pandas is an optional extra
+        """Return one line per row as a pandas DataFrame.
+
+        Raises:
+            ModuleNotFoundError: If pandas is not installed.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "to_dataframe: pandas is not installed; pip install 'nbimport-convprofile[frame]'",
+                name=error.name,
+            ) from error
+        return pandas.DataFrame(exchange.table_of(self.rows))
+
+    def _repr_mimebundle_(
+        self,
+        include: object = None,  # noqa: ARG002, part of IPython's protocol
+        exclude: object = None,  # noqa: ARG002, part of IPython's protocol
+    ) -> dict[str, str]:
+        return shown(self)
+
+    def __str__(self) -> str:
+        return shown_as_text(self)
+
+
+def _coverage(rows: Iterable[Measurement | None], whole: Measurement | None) -> float | None:
+    if whole is None or not whole.median_s:
+        return None
+    return sum(row.median_s for row in rows if row) / whole.median_s
