@@ -234,7 +234,7 @@ def _caller_globals() -> dict[str, Any]:
 
 class _FunctionObserver(TorchFunctionMode):
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._recorder = recorder
 
     def __torch_function__(
@@ -252,7 +252,7 @@ class _FunctionObserver(TorchFunctionMode):
 
 class _OperatorObserver(TorchDispatchMode):
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._recorder = recorder
 
     def __torch_dispatch__(
