@@ -5,6 +5,7 @@ property. A record knows neither torch nor a renderer: renderers announce themse
 `register_view`, so that a saved profile shows itself wherever they are imported.
 """
 
+from magics.records.ceilings import Ceilings
 from magics.records.exchange import SCHEMA
 from magics.records.layer import LayerProfile, ReceptiveField
 from magics.records.measurement import Measurement
@@ -15,6 +16,7 @@ from magics.records.views import register_view
 __all__ = [
     "RELEVANT_SHARE",
     "SCHEMA",
+    "Ceilings",
     "LayerProfile",
     "Measurement",
     "Profile",

@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
 from magics.records import exchange
+from magics.records.ceilings import Ceilings  # noqa: TC001, read when decoding
 from magics.records.decode import decoded
 from magics.records.layer import LayerProfile  # noqa: TC001, read when decoding
 from magics.records.measurement import Measurement, paired_ratio
@@ -41,6 +42,7 @@ class Profile:
         plain_backward: The backward of the model as it is.
         instrumented_backward: The backward that the rows come from.
         memory: Sizes in bytes: parameters, buffers, gradients, peaks; empty if not measured.
+        ceilings: What the device can do at best, or `None` where that was not asked.
     """
 
     model: str
@@ -56,6 +58,7 @@ class Profile:
     plain_backward: Measurement | None = None
     instrumented_backward: Measurement | None = None
     memory: Mapping[str, int] = field(default_factory=dict)
+    ceilings: Ceilings | None = None
 
     @property
     def rows(self) -> tuple[LayerProfile, ...]:

@@ -10,10 +10,18 @@ Source: Williams, Waterman and Patterson, "Roofline", CACM 52(4), 2009.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass
-from math import exp, log
-from typing import Literal
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal
+
+from magics.records import RELEVANT_SHARE, Ceilings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from magics.records import LayerProfile, Profile
+
+__all__ = ["Bound", "Ceilings", "bound", "explain", "judged", "lifted"]
 
 Verdict = Literal["compute", "memory", "kernel", "overhead"]
 
@@ -30,77 +38,8 @@ OVERHEAD_FACTOR = 2.0
 With a factor of 2 the overhead is at least a third of what the layer must take.
 """
 
-
-@dataclass(frozen=True, slots=True)
-class Ceilings:
-    """What a device can do at best, measured or from its data sheet.
-
-    Attributes:
-        flops_per_s: Highest arithmetic rate [FLOP/s].
-        bandwidth: Points (working set [bytes], bandwidth [byte/s]), at least one.
-        call_overhead_s: Time of a call that does no work [s].
-
-    Raises:
-        ValueError: If a rate is not positive, or no bandwidth is given.
-    """
-
-    flops_per_s: float
-    bandwidth: tuple[tuple[int, float], ...]
-    call_overhead_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        rates = [self.flops_per_s, *(rate for _, rate in self.bandwidth)]
-        if not self.bandwidth or min(rates) <= 0 or min(size for size, _ in self.bandwidth) <= 0:
-            raise ValueError(
-                f"Ceilings: rates and working sets must be positive (got {self.flops_per_s!r} "
-                f"FLOP/s, bandwidth {self.bandwidth!r}); measure the ceilings again",
-            )
-        object.__setattr__(self, "bandwidth", tuple(sorted(self.bandwidth)))
-
-    def bytes_per_s(self, working_set: float) -> float:
-        """Return the bandwidth for a working set [byte/s].
-
-        Between two measured points the logarithms are interpolated, because caches differ by
-        factors; outside them the nearest point holds.
-
-        Args:
-            working_set: Bytes that the layer touches.
-        """
-        sizes = [size for size, _ in self.bandwidth]
-        after = bisect_left(sizes, working_set)
-        if after == 0:
-            return self.bandwidth[0][1]
-        if after == len(sizes):
-            return self.bandwidth[-1][1]
-        (low, slow), (high, fast) = self.bandwidth[after - 1], self.bandwidth[after]
-        share = log(working_set / low) / log(high / low)
-        return exp(log(slow) + share * (log(fast) - log(slow)))
-
-    def ridge_point(self, working_set: float) -> float:
-        """Return the arithmetic intensity at which both ceilings meet [FLOP/byte]."""
-        return self.flops_per_s / self.bytes_per_s(working_set)
-
-    def attainable_flops_per_s(self, intensity: float, working_set: float) -> float:
-        """Return the highest rate at an arithmetic intensity [FLOP/s].
-
-        Args:
-            intensity: Arithmetic intensity [FLOP/byte].
-            working_set: Bytes that the layer touches.
-        """
-        return min(self.flops_per_s, intensity * self.bytes_per_s(working_set))
-
-    def roof_time_s(
-        self, flops: float, bytes_moved: float, working_set: float | None = None
-    ) -> float:
-        """Return the shortest time that both ceilings allow [s].
-
-        Args:
-            flops: Arithmetic of the layer [FLOP].
-            bytes_moved: Memory traffic of the layer [bytes].
-            working_set: Bytes that the layer touches; the traffic when left out.
-        """
-        reach = bytes_moved if working_set is None else working_set
-        return max(flops / self.flops_per_s, bytes_moved / self.bytes_per_s(reach))
+_SURE_CALLS = 5.0
+"""A layer raises a ceiling only if it takes this many call overheads: below, its rate is noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +78,7 @@ def bound(
     bytes_moved: float,
     time_s: float,
     ceilings: Ceilings,
-    working_set: float | None = None,
+    repeat_bytes: float = 0,
 ) -> Bound:
     """Say what bounds a layer.
 
@@ -149,19 +88,19 @@ def bound(
 
     Args:
         flops: Arithmetic of the layer, elementwise work included [FLOP].
-        bytes_moved: Memory traffic of the layer [bytes].
+        bytes_moved: Memory traffic of the layer, each tensor once: its working set [bytes].
         time_s: Measured time [s].
         ceilings: What the device can do.
-        working_set: Bytes that the layer touches; the traffic when left out.
+        repeat_bytes: What is read a second time, such as the input of a batch norm in
+            training [bytes].
 
     Raises:
         ValueError: If `time_s` is not positive.
     """
     if time_s <= 0:
         raise ValueError(f"bound: time_s must be positive (got {time_s!r}); measure again")
-    reach = bytes_moved if working_set is None else working_set
-    roof_time_s = ceilings.roof_time_s(flops, bytes_moved, reach)
-    by_compute = flops / ceilings.flops_per_s >= bytes_moved / ceilings.bytes_per_s(reach)
+    roof_time_s = ceilings.roof_time_s(flops, bytes_moved, repeat_bytes)
+    by_compute = ceilings.compute_time_s(flops) >= ceilings.memory_time_s(bytes_moved, repeat_bytes)
     roof: Literal["compute", "memory"] = "compute" if by_compute else "memory"
     efficiency = roof_time_s / time_s
     verdict: Verdict = roof
@@ -174,7 +113,7 @@ def bound(
         efficiency=efficiency,
         roof_time_s=roof_time_s,
         intensity=flops / bytes_moved if bytes_moved else 0.0,
-        ridge_point=ceilings.ridge_point(reach),
+        ridge_point=ceilings.ridge_point(bytes_moved),
     )
 
 
@@ -193,3 +132,93 @@ def explain(found: Bound) -> str:
         f"memory but the kernel holds it up; another memory layout or kernel may help.",
     }
     return sentences[found.verdict]
+
+
+def falling(points: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Return bandwidth points where a smaller working set is never the slower one.
+
+    What moves a large set at some rate can move a small one at least as fast, once the price
+    of the call is paid; a point that says otherwise was disturbed.
+    """
+    descending = sorted(points, reverse=True)
+    rates = accumulate((rate for _, rate in descending), max)
+    return tuple(sorted(zip((size for size, _ in descending), rates, strict=True)))
+
+
+def lifted(
+    ceilings: Ceilings, layers: Iterable[LayerProfile], whole_s: float, repeats: Repeats
+) -> Ceilings:
+    """Return the ceilings, raised to what the layers of a profile reached.
+
+    Probes are a few kernels, and a layer may have a better one. Only layers that matter
+    (`RELEVANT_SHARE` of the whole) and take several call overheads are believed.
+
+    Args:
+        ceilings: What the probes reached.
+        layers: Layers with their times.
+        whole_s: Time of the whole forward [s].
+        repeats: Bytes read a second time, by name and call index.
+    """
+    least = max(RELEVANT_SHARE * whole_s, _SURE_CALLS * ceilings.call_overhead_s)
+    peak, peak_by = ceilings.flops_per_s, ceilings.peak_by
+    points = dict(ceilings.bandwidth)
+    for layer in layers:
+        time_s = _time(layer)
+        if time_s is None or time_s < least:
+            continue
+        if needed_flops(layer) / time_s > peak:
+            peak, peak_by = needed_flops(layer) / time_s, layer.name
+        size, repeat = layer.bytes_moved, repeats.get((layer.name, layer.call_index), 0)
+        excess = ceilings.memory_time_s(size, repeat) / time_s
+        if excess > 1:
+            points[size] = max(points.get(size, 0), excess * ceilings.bytes_per_s(size))
+    return replace(
+        ceilings, flops_per_s=peak, peak_by=peak_by, bandwidth=falling(points.items())
+    )  # fmt: skip
+
+
+def judged(profile: Profile, probed: Ceilings, repeats: Repeats, known: Known) -> Profile:
+    """Return the profile with the roof of each timed layer and what bounds it.
+
+    Args:
+        profile: A profile with times.
+        probed: What the probes reached; what layers reached is added here.
+        repeats: Bytes read a second time, by name and call index.
+        known: Names and call indices of the layers whose work is counted in full.
+    """
+    whole_s = profile.plain.median_s if profile.plain else 0.0
+    counted = [layer for layer in profile.layers if (layer.name, layer.call_index) in known]
+    ceilings = lifted(probed, counted, whole_s, repeats)
+    layers = []
+    for layer in profile.layers:
+        key, time_s = (layer.name, layer.call_index), _time(layer)
+        if time_s is not None and key in known:
+            found = bound(
+                needed_flops(layer), layer.bytes_moved, time_s, ceilings, repeats.get(key, 0)
+            )
+            layers.append(replace(layer, bound=found.verdict, roof_s=found.roof_time_s))
+        else:
+            layers.append(layer)
+    return replace(profile, layers=tuple(layers), ceilings=ceilings)
+
+
+def needed_flops(layer: LayerProfile) -> int:
+    """Return the arithmetic that no kernel can leave out [FLOP].
+
+    MACs on zero padding are left out, because kernels skip them. A formula that doesn't tell
+    them apart needs them all.
+    """
+    return 2 * (layer.useful_macs or layer.macs) + layer.elementwise_flops
+
+
+def _time(layer: LayerProfile) -> float | None:
+    """Return the time of a layer that moves something, or `None` [s]."""
+    if layer.forward is None or layer.forward.median_s <= 0 or not layer.bytes_moved:
+        return None
+    return layer.forward.median_s
+
+
+if TYPE_CHECKING:
+    Key = tuple[str, int]
+    Repeats = Mapping[Key, int]
+    Known = set[Key]
