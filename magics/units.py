@@ -7,7 +7,8 @@ sentence brings its own. Neither torch nor a renderer is known here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, log10
+from math import floor, inf, log10
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,13 +51,20 @@ class Scale:
 def _scale(values: Iterable[float | None], steps: tuple[tuple[float, str], ...]) -> Scale:
     known = [abs(value) for value in values if value]
     largest = max(known, default=0.0)
-    factor, unit = next((step for step in steps if largest >= step[0]), steps[-1])
-    exact = factor == 1.0 and all(float(value).is_integer() for value in known)
-    return Scale(factor, unit, 0 if exact else 3 if largest / factor < _FEW else 2)
+    place = next((number for number, step in enumerate(steps) if largest >= step[0]), -1)
+    if known and place + 1 < len(steps) and median(known) < _VANISHING * steps[place][0]:
+        place += 1  # half the column would be zeros and one digit
+    factor, unit = steps[place]
+    if factor == 1.0 and all(float(value).is_integer() for value in known):
+        return Scale(factor, unit, 0)
+    return Scale(
+        factor, unit, next(digits for limit, digits in _DECIMALS if largest < limit * factor)
+    )
 
 
-_FEW = 10
 _MANY = 100
+_VANISHING = 0.02
+_DECIMALS = ((10.0, 3), (1e3, 2), (inf, 1))  # below so many units, so many decimals
 
 
 def count_scale(values: Iterable[float | None]) -> Scale:
@@ -74,11 +82,19 @@ def time_scale(values: Iterable[float | None]) -> Scale:
     return _scale(values, _TIME)
 
 
-def _single(value: float | None, scale: Scale, digits: int, gap: str) -> str:
+def _single(
+    value: float | None,
+    steps: tuple[tuple[float, str], ...],
+    digits: int,
+    unit: str = "",
+) -> str:
     if value is None:
         return MISSING
-    number = significant(value / scale.factor, digits)
-    return f"{number}{gap}{scale.unit}" if scale.unit else number
+    # 999,999 is 1.00 M, not 1,000 k; but 1023 B is no KiB.
+    rounded = value if steps is _BINARY else float(f"{value:.{digits - 1}e}")
+    scale = _scale([rounded], steps)
+    number = significant(rounded / scale.factor, digits) if scale.decimals else f"{value:,.0f}"
+    return f"{number} {scale.unit}{unit}".rstrip()
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -89,19 +105,19 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def count(value: float | None, digits: int = 3) -> str:
-    """Return a count with a prefix: 1.81 G."""
-    return _single(value, count_scale([value]), digits, " ")
+def count(value: float | None, unit: str = "", digits: int = 3) -> str:
+    """Return a count with a prefix: 1.81 G, or 167 GFLOP/s."""
+    return _single(value, _DECIMAL, digits, unit)
 
 
 def size(value: float | None, digits: int = 3) -> str:
     """Return a size in bytes with its unit: 44.7 MiB."""
-    return _single(value, bytes_scale([value]), digits, " ")
+    return _single(value, _BINARY, digits)
 
 
 def seconds(value: float | None, digits: int = 3) -> str:
     """Return a time with its unit: 1.25 ms."""
-    return _single(value, time_scale([value]), digits, " ")
+    return _single(value, _TIME, digits)
 
 
 def whole(value: int | None) -> str:
@@ -123,15 +139,7 @@ def intensity(value: float | None) -> str:
     """Return FLOP per byte, without the unit: 24.1."""
     if value is None:
         return MISSING
-    return f"{value:.0f}" if value >= _MANY else f"{value:.1f}" if value else "0"
-
-
-def rate(value: float | None, unit: str) -> str:
-    """Return a rate with its unit: 167 GFLOP/s."""
-    if value is None:
-        return MISSING
-    scale = count_scale([value])
-    return f"{significant(value / scale.factor)} {scale.unit}{unit}"
+    return f"{value:,.0f}" if value >= _MANY else f"{value:.1f}" if value else "0"
 
 
 def shape(sizes: tuple[int, ...]) -> str:

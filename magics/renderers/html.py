@@ -10,83 +10,131 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from magics.renderers import table
+from magics.renderers import fold, table, text, words
 
 if TYPE_CHECKING:
-    from magics.records import Profile
+    from collections.abc import Sequence
 
-_BAR = "rgba(66,133,199,0.45)"
-_RULE = "1px solid rgba(128,128,128,0.45)"
-_FAINT = "1px solid rgba(128,128,128,0.18)"
-_CELL = "padding:1px 8px;white-space:nowrap;font-size:12px;"
-_NOTE = "margin:2px 0;font-size:12px;max-width:960px;"
+    from magics.records import Profile
+    from magics.renderers.column import Column
+
+_BAR = "rgba(66,133,199,.45)"
+_RULE = "1px solid rgba(128,128,128,.6)"
+_SMALL = "font-size:12px;line-height:1.5"
+_CELL = "padding:1px 8px"
 
 
 def render(profile: Profile) -> str:
     """Return the report as one HTML fragment."""
+    most = words.most_expensive(profile)
+    missing = words.uncounted(profile)
     parts = [
-        '<div class="convprofile" style="overflow-x:auto;">',
-        f'<div style="margin:2px 0;font-weight:600;">{escape(table.title(profile))}</div>',
-        *(f'<div style="{_NOTE}">{escape(text)}</div>' for text in table.sentences(profile)),
-        *(_warning(text) for text in profile.warnings),
-        _table(table.columns(profile), "Layers", footer=True),
+        f'<div class="convprofile" style="overflow-x:auto;{_SMALL}">',
+        f'<div style="font-size:14px;font-weight:600">{escape(words.title(profile))}</div>',
+        _facts(profile),
+        *(_warning(message) for message in profile.warnings),
+        f"<div>Most expensive:{_list('ol', most)}</div>" if most else "",
+        _kinds(profile),
+        _layers(profile),
+        _list("ul", words.notes(profile)),
+        _warning(missing) if missing else "",
+        "</div>",
     ]
-    kinds = table.by_kind(profile)
-    if kinds:
-        parts.append(
-            f'<details open><summary style="font-size:12px;">By kind of layer</summary>'
-            f"{_table(kinds, 'Sums by kind of layer', footer=False)}</details>",
-        )
-    missing = table.uncounted(profile)
-    if missing:
-        parts.append(_warning(missing))
-    parts.append("</div>")
     return "".join(parts)
 
 
-def _warning(text: str) -> str:
-    style = f"{_NOTE}padding:2px 8px;border-left:3px solid rgba(217,138,0,0.9);"
-    return f'<div role="note" style="{style}">⚠ {escape(text)}</div>'
+def _facts(profile: Profile) -> str:
+    return "".join(
+        f'<div style="display:flex;max-width:1000px"><b style="min-width:64px">{word}</b>'
+        f" <span>{escape(sentence)}</span></div>"
+        for word, sentence in words.facts(profile)
+    )
 
 
-def _table(columns: list[table.Column], caption: str, *, footer: bool) -> str:
+def _warning(message: str) -> str:
+    style = "margin:2px 0;padding:1px 8px;max-width:1000px;border-left:3px solid rgb(217,138,0)"
+    return f'<div role="note" style="{style}">⚠ {escape(message)}</div>'
+
+
+def _list(tag: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    rows = "".join(f"<li>{escape(item)}</li>" for item in items)
+    return f'<{tag} style="margin:0;padding-left:24px;max-width:1000px">{rows}</{tag}>'
+
+
+def _layers(profile: Profile) -> str:
+    rows = fold.rows(profile)
+    columns = table.columns(profile, rows)
+    found = _table(columns, "Layers, in the order in which their calls ended")
+    found += f'<div style="max-width:1000px">{escape(words.legend(columns))}.</div>'
+    if len(rows) == len(profile.rows):
+        return found
+    every = "\n".join(text.lines(table.columns(profile, profile.rows, 40)))
+    return (
+        f"{found}<details><summary>Each of the {len(profile.layers)} layers</summary>"
+        f'<pre style="font-size:11px">{escape(every)}</pre></details>'
+    )
+
+
+def _kinds(profile: Profile) -> str:
+    columns = table.by_kind(profile)
+    return _table(columns, "By kind of layer") if columns else ""
+
+
+def _table(columns: Sequence[Column], caption: str) -> str:
+    """Return a table.
+
+    What JupyterLab's own style doesn't set on every cell stands on the table, once: a
+    hundred rows of a dozen cells are most of a report's size.
+    """
     head = "".join(
-        f'<th scope="col" style="{_CELL}{_align(column)}border-bottom:{_RULE};">'
-        f"{escape(column.title)}</th>"
+        f'<th scope="col" style="{_cell(column)};border-bottom:{_RULE}">{_title(column)}</th>'
         for column in columns
     )
     rows = "".join(
-        "<tr>" + "".join(_cell(column, place) for column in columns) + "</tr>"
+        "<tr>" + "".join(_filled(column, place) for column in columns) + "</tr>"
         for place in range(len(columns[0].cells))
     )
-    total = ""
-    if footer:
-        cells = "".join(
-            f'<td style="{_CELL}{_align(column)}border-top:{_RULE};font-weight:600;">'
-            f"{escape(column.total)}</td>"
-            for column in columns
-        )
-        total = f"<tfoot><tr>{cells}</tr></tfoot>"
     return (
-        f'<table style="border-collapse:collapse;margin:6px 0;font-variant-numeric:tabular-nums;">'
-        f'<caption style="position:absolute;left:-9999px;">{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>{total}</table>"
+        f'<table style="border-collapse:collapse;margin:8px 0;text-align:right;'
+        f'font-variant-numeric:tabular-nums;{_SMALL}">'
+        f'<caption style="text-align:left;font-weight:600;padding:2px 8px">{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+        f"<tfoot><tr>{''.join(map(_total, columns))}</tr></tfoot></table>"
     )
 
 
-def _cell(column: table.Column, place: int) -> str:
-    style = f"{_CELL}{_align(column)}border-bottom:{_FAINT};"
+def _title(column: Column) -> str:
+    unit = f"<br>[{column.unit}]" if column.unit else ""
+    return f"{_unbroken(column.head)}{unit}"
+
+
+def _unbroken(words: str) -> str:
+    return escape(words).replace(" ", "&nbsp;")
+
+
+def _cell(column: Column) -> str:
+    return _CELL if column.number else f"{_CELL};text-align:left"
+
+
+def _filled(column: Column, place: int) -> str:
+    cell = column.cells[place]
+    if not cell:
+        return "<td></td>"
+    style = _cell(column)
     if column.share:
-        width = 100 * min(1.0, column.share[place])
+        part = f"{100 * column.bar(place):.0f}%"
         style += (
-            f"min-width:110px;"
-            f"background:linear-gradient(90deg,{_BAR} {width:.1f}%,transparent {width:.1f}%);"
+            f";min-width:110px;background:linear-gradient(90deg,{_BAR} {part},transparent {part})"
         )
-    text = escape(column.cells[place])
-    if column.head == "layer":
-        return f'<th scope="row" style="{style}font-weight:400;">{text}</th>'
-    return f'<td style="{style}">{text}</td>'
+    if column.head in {"layer", "kind"} and not column.rank and column.total:
+        return f'<th scope="row" style="{style};font-weight:400">{_unbroken(cell)}</th>'
+    return f'<td style="{style}">{_unbroken(cell)}</td>'
 
 
-def _align(column: table.Column) -> str:
-    return "text-align:right;" if column.number else "text-align:left;"
+def _total(column: Column) -> str:
+    style = f"{_cell(column)};border-top:{_RULE};font-weight:600"
+    if column.total == "total":
+        return f'<th scope="row" style="{style}">total</th>'
+    return f'<td style="{style}">{column.total}</td>'

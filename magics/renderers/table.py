@@ -1,55 +1,23 @@
-"""What a report says, before it is text or HTML: sentences, columns, cells.
+"""The tables of a report, before they are text or HTML: one for the layers, one for the kinds.
 
-Both renderers say the same, because both take it from here.
+All renderers show these columns, so that they say the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from magics import units
+from magics.renderers.column import Column, numbers, printable, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence
 
-    from magics.records import LayerProfile, Profile, Totals
-
-_CLOCKS = {
-    "wall": "wall clock",
-    "cpu": "processor time",
-    "cuda": "CUDA events",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column, its numbers in one unit.
-
-    Attributes:
-        head: What the numbers are.
-        unit: Their unit, or ''.
-        cells: One text per row.
-        total: What stands below, or ''.
-        number: Whether to align to the right.
-        share: For a bar: one share of 1 per row, or empty.
-    """
-
-    head: str
-    unit: str
-    cells: tuple[str, ...]
-    total: str = ""
-    number: bool = True
-    share: tuple[float, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """Head and unit."""
-        return f"{self.head} [{self.unit}]" if self.unit else self.head
+    from magics.records import LayerProfile, Measurement, Profile
 
 
 def settings(row: LayerProfile) -> str:
-    """Return a layer's arguments in short: 'k3 s2 p1'."""
+    """Return a layer's arguments in short: 'k3 s2 p1'; what is left out is the default."""
     if not row.kernel_size:
         return ""
     words = [f"k{_short(row.kernel_size)}"]
@@ -66,179 +34,118 @@ def settings(row: LayerProfile) -> str:
     return " ".join(words)
 
 
-def _short(numbers: tuple[int, ...]) -> str:
-    return str(numbers[0]) if len(set(numbers)) == 1 else "x".join(map(str, numbers))
+def _short(sizes: Sequence[float]) -> str:
+    return f"{sizes[0]:g}" if len(set(sizes)) == 1 else "x".join(f"{size:g}" for size in sizes)
 
 
-def label(row: LayerProfile) -> str:
+def label(row: LayerProfile, longest: int = 60) -> str:
     """Return a layer's name, with its number where it is called again."""
-    name = row.name or f"({row.type})"
-    return f"{name} (call {row.call_index + 1})" if row.call_index else name
+    again = f" (call {row.call_index + 1})" if row.call_index else ""
+    return printable(row.name or f"({row.type or row.kind})", longest - len(again)) + again
 
 
-def columns(profile: Profile) -> list[Column]:
-    """Return the columns of the layer table; those without anything to say are left out."""
-    rows, total = profile.rows, profile.total
-    last = len(rows) - 1
+def what(row: LayerProfile) -> str:
+    """Return kind and arguments: 'conv2d k3 s2 p1'; the class, where the kind is 'other'."""
+    kind = printable(row.type) if row.kind == "other" else row.kind
+    return f"{kind} {settings(row)}".rstrip()
+
+
+def field(row: LayerProfile) -> str:
+    """Return the receptive field in short: '43', '43x7', 'all' for the whole input."""
+    seen = row.receptive_field
+    if seen is None:
+        return ""
+    return "all" if seen.whole_input or not seen.size else _short(seen.size)
+
+
+def columns(profile: Profile, rows: Sequence[LayerProfile], longest: int = 60) -> list[Column]:
+    """Return the columns of the layer table; those without anything to say are left out.
+
+    Args:
+        profile: Where the totals stand.
+        rows: The layers to show, everything else included.
+        longest: Places for a layer's name.
+    """
+    total = profile.total
+    saved = sum(row.saved_bytes or 0 for row in rows)
+    peak = max(row.peak_bytes or 0 for row in rows)
     found = [
-        Column("layer", "", tuple(label(row) for row in rows), "total", number=False),
-        Column("kind", "", (*(_kind(row) for row in rows[:last]), ""), number=False),
-        Column("arguments", "", tuple(settings(row) for row in rows), number=False),
-        Column("output", "", tuple(_shape(row) for row in rows), number=False),
-        _numbers("params", rows, lambda row: row.params, total.params, units.count_scale),
-        _numbers("MACs", rows, lambda row: row.macs, total.macs, units.count_scale),
-        _numbers("moved", rows, lambda row: row.bytes_moved, total.bytes_moved, units.bytes_scale),
-        Column("FLOP/B", "", tuple(units.intensity(row.arithmetic_intensity) for row in rows)),
-        *_times(profile),
-    ]
-    if any(row.bound for row in rows):
-        found.append(
-            Column("bound by", "", tuple(row.bound or "" for row in rows), number=False),
-        )
-        reached = tuple(units.percent(row.efficiency, 0) if row.efficiency else "" for row in rows)
-        found.append(Column("of roof", "", reached))
-    return found
+        texts("layer", [label(row, longest) for row in rows], total="total"),
+        texts("kind", [what(row) for row in rows]),
+        texts("output", [_output(row) for row in rows], rank=4),
+        texts("sees", [field(row) for row in rows], rank=7, number=True),
+        numbers("params", [row.params for row in rows], total.params, units.count_scale, rank=5),
+        numbers("MACs", [row.macs for row in rows], total.macs, units.count_scale),
+        numbers("moved", [row.bytes_moved for row in rows], total.bytes_moved,
+                units.bytes_scale, rank=6),
+        texts("FLOP/B", [_intensity(row) for row in rows], rank=9, number=True),
+        *_times("forward", [row.forward for row in rows], profile.plain),
+        *_times("backward", [row.backward for row in rows], profile.plain_backward),
+        texts("bound by", [row.bound or "" for row in rows], rank=1),
+        texts("of roof", [_reached(row) for row in rows], rank=2, number=True),
+        numbers("saved", [row.saved_bytes for row in rows], saved, units.bytes_scale, rank=10),
+        numbers("peak", [row.peak_bytes for row in rows], peak, units.bytes_scale, rank=11),
+    ]  # fmt: skip
+    return [column for column in found if column.head == "layer" or any(column.cells)]
 
 
-def _kind(row: LayerProfile) -> str:
-    return row.type or row.kind if row.kind == "other" else row.kind
-
-
-def _shape(row: LayerProfile) -> str:
+def _output(row: LayerProfile) -> str:
     return units.shape(row.output_shape) if row.output_shape else ""
 
 
-def _numbers(
+def _intensity(row: LayerProfile) -> str:
+    return units.intensity(row.arithmetic_intensity) if row.bytes_moved else ""
+
+
+def _reached(row: LayerProfile) -> str:
+    return units.percent(row.efficiency, 0) if row.bound and row.efficiency else ""
+
+
+def _times(
     head: str,
-    rows: Iterable[LayerProfile],
-    read: Callable[[LayerProfile], float | None],
-    total: float | None,
-    scale_for: Callable[[Iterable[float | None]], units.Scale],
-) -> Column:
-    values = [read(row) for row in rows]
-    scale = scale_for(values)
-    cells = tuple("" if value == 0 else scale.text(value) for value in values)
-    return Column(head, scale.unit, cells, scale.text(total))
-
-
-def _times(profile: Profile) -> list[Column]:
-    found = []
-    rows = profile.rows
-    for head, whole, measured in (
-        ("forward", profile.plain, [row.forward for row in rows]),
-        ("backward", profile.plain_backward, [row.backward for row in rows]),
-    ):
-        if whole is None:
-            continue
-        scale = units.time_scale(item.median_s if item else None for item in measured)
-        shares = tuple(
-            max(0.0, item.median_s / whole.median_s) if item and whole.median_s else 0.0
-            for item in measured
-        )
-        found += [
-            Column(head, scale.unit,
-                   tuple(scale.text(item.median_s) if item else units.MISSING for item in measured),
-                   scale.text(whole.median_s)),
-            Column("± IQR", "", tuple(scale.text(item.iqr_s) if item else "" for item in measured),
-                   scale.text(whole.iqr_s)),
-            Column("share", "",
-                   tuple(units.percent(share) if item else ""
-                         for share, item in zip(shares, measured, strict=True)),
-                   share=shares),
-        ]  # fmt: skip
-    return found
+    measured: Sequence[Measurement | None],
+    whole: Measurement | None,
+) -> list[Column]:
+    if whole is None:
+        return []
+    medians = [item.median_s if item else None for item in measured]
+    scale = units.time_scale(medians)
+    shares = [(median or 0.0) / whole.median_s if whole.median_s else 0.0 for median in medians]
+    spread = [scale.text(item.iqr_s) if item else "" for item in measured]
+    return [
+        Column(head, scale.unit, tuple(map(scale.text, medians)), scale.text(whole.median_s)),
+        Column("± IQR", scale.unit, tuple(spread), scale.text(whole.iqr_s), rank=8),
+        Column("share", "", tuple(units.percent(share) for share in shares), share=tuple(shares)),
+    ]
 
 
 def by_kind(profile: Profile) -> list[Column]:
-    """Return the columns of the summary by kind."""
+    """Return the columns of the summary by kind, everything else included."""
     kinds = profile.by_kind()
     if not kinds:
         return []
+    total, rest = profile.total, profile.other
     sums = list(kinds.values())
-    total = profile.total
+    seconds = [item.forward_s for item in sums] + [rest.forward.median_s if rest.forward else None]
+    macs = [item.macs for item in sums] + [rest.macs]
+    moved = [item.bytes_moved for item in sums] + [rest.bytes_moved]
+    params = [item.params for item in sums] + [rest.params]
     found = [
-        Column("kind", "", tuple(kinds), number=False),
-        Column("calls", "", tuple(str(item.calls) for item in sums)),
-        _sums("params", sums, lambda item: item.params, units.count_scale),
-        _sums("MACs", sums, lambda item: item.macs, units.count_scale),
-        Column("of MACs", "", tuple(_part(item.macs, total.macs) for item in sums)),
+        texts("kind", [*kinds, rest.name], total="total"),
+        texts("calls", [*(str(item.calls) for item in sums), ""], str(total.calls), number=True),
+        numbers("params", params, total.params, units.count_scale),
+        numbers("MACs", macs, total.macs, units.count_scale),
+        texts("of MACs", [_part(value, total.macs) for value in macs], number=True),
+        numbers("moved", moved, total.bytes_moved, units.bytes_scale),
     ]
     if total.forward_s:
-        shares = tuple((item.forward_s or 0.0) / total.forward_s for item in sums)
+        shares = tuple((value or 0.0) / total.forward_s for value in seconds)
         found += [
-            _sums("forward", sums, lambda item: item.forward_s, units.time_scale),
-            Column("of time", "", tuple(map(units.percent, shares)), share=shares),
+            numbers("forward", seconds, total.forward_s, units.time_scale),
+            Column("share", "", tuple(map(units.percent, shares)), share=shares),
         ]
-    return found
-
-
-def _sums(
-    head: str,
-    sums: list[Totals],
-    read: Callable[[Totals], float | None],
-    scale_for: Callable[[Iterable[float | None]], units.Scale],
-) -> Column:
-    values = [read(item) for item in sums]
-    scale = scale_for(values)
-    return Column(head, scale.unit, tuple("" if v == 0 else scale.text(v) for v in values))
+    return [column for column in found if any(column.cells)]
 
 
 def _part(value: int, whole: int) -> str:
     return units.percent(value / whole) if value and whole else ""
-
-
-def title(profile: Profile) -> str:
-    """Say what was profiled."""
-    return f"{profile.model} on {profile.inputs}"
-
-
-def sentences(profile: Profile) -> list[str]:
-    """Say what was measured, on what, and how well."""
-    facts, total = profile.environment, profile.total
-    counts = (
-        f"{units.whole(total.params)} parameters, {units.count(total.macs)} MACs of convolutions "
-        f"and matrix products ({units.count(total.flops)} FLOPs at 2 per MAC), "
-        f"{units.count(total.elementwise_flops)} other operations, "
-        f"{units.size(total.bytes_moved)} moved at least."
-    )
-    where = [
-        f"{facts['mode']} mode" if facts.get("mode") else "",
-        f"gradients {facts['gradients']}" if facts.get("gradients") else "",
-        f"device {facts['device']}" if facts.get("device") else "",
-        f"threads {facts['threads']}" if facts.get("threads") else "",
-        facts.get("machine", ""),
-        f"torch {facts['torch']}" if facts.get("torch") else "",
-        facts.get("date", ""),
-    ]
-    lines = [counts, ", ".join(word for word in where if word) + "."]
-    if profile.plain is not None:
-        lines.append(_quality(profile))
-    return [line for line in lines if line != "."]
-
-
-def _quality(profile: Profile) -> str:
-    plain = profile.plain
-    if plain is None:
-        return ""
-    clock = _CLOCKS.get(plain.clock, plain.clock)
-    text = (
-        f"One forward takes {units.seconds(plain.median_s)} ({clock}, median of {plain.count}, "
-        f"IQR {units.seconds(plain.iqr_s)})"
-    )
-    if profile.plain_backward is not None:
-        text += f", one backward {units.seconds(profile.plain_backward.median_s)}"
-    text += f". The rows add up to {units.percent(profile.coverage)} of it"
-    overhead = profile.overhead
-    if overhead is not None:
-        text += f"; measuring changed it by {100 * (overhead - 1):+.1f} %"
-    if profile.noise is not None:
-        text += f"; two halves of the rounds differ by {units.percent(profile.noise)} per layer"
-    return text + "."
-
-
-def uncounted(profile: Profile) -> str:
-    """Say what is missing from the counts, or nothing."""
-    if not profile.uncounted:
-        return ""
-    names = ", ".join(str(item) for item in profile.uncounted)
-    return f"Not counted, for want of a formula: {names}."
