@@ -12,29 +12,44 @@ from typing import Any
 import magics
 from magics.arguments import parser
 from magics.errors import ConvProfileError, InputError
-from magics.options import near
+from magics.expressions import evaluate
+
+_EXAMPLES = """\
+examples:
+  python -m magics nets:resnet18 1x3x224x224
+  python -m magics demo_notebooks/lib/nets.ipynb:mobilenet_v2 8x3x224x224 --budget 10
+"""
+_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Profile the model that the command line names, and print its table.
 
     Returns:
-        0, or 2 after a wrong argument, with one line on standard error.
+        0; 2 after a wrong argument, with one line on standard error; 130 after Ctrl-C, with
+        the table of what had been measured.
     """
-    known = parser("python -m magics", "Show what each layer of a PyTorch model costs.")
+    known = parser("python -m magics", "Show what each layer of a PyTorch model costs.", _EXAMPLES)
     known.add_argument("-h", "--help", action="help", help="show this and end")
-    known.add_argument("model", metavar="MODULE:MODEL",
-                       help="nets:resnet18, nets.py:Net(), nets.ipynb:net")  # fmt: skip
-    known.add_argument("inputs", metavar="SHAPE", nargs="*", help="such as 1x3x224x224")
-    words = sys.argv[1:] if arguments is None else arguments
+    known.add_argument(
+        "model",
+        metavar="MODULE:MODEL",
+        help="a module, or a .py or .ipynb file; a name in it, or an expression",
+    )
+    known.add_argument("inputs", metavar="SHAPE", nargs="*", default=(),
+                       help="such as 1x3x224x224")  # fmt: skip
+    given_words = sys.argv[1:] if arguments is None else arguments
     try:
-        known.options_known(words)
-        given = vars(known.parse_args(words))
+        known.options_known(given_words)
+        given = vars(known.parse_intermixed_args(given_words))
         model = load(given.pop("model"))
         result = magics.profile(model, *given.pop("inputs"), **given)
     except ConvProfileError as error:
         sys.stderr.write(f"python -m magics: {error}\n")
         return 2
+    except KeyboardInterrupt as interruption:
+        sys.stdout.write(f"{getattr(interruption, 'partial', '')}\n")
+        return _INTERRUPTED
     sys.stdout.write(f"{result}\n")
     return 0
 
@@ -48,29 +63,26 @@ def load(text: str) -> Any:  # noqa: ANN401, whatever the name stands for
         InputError: If the module or the name is not found.
     """
     place, colon, name = text.partition(":")
-    if not colon or not name:
-        raise InputError(f"MODEL: not MODULE:MODEL (got {text!r}); write nets:resnet18, say")
-    module = _module(place)
-    public = {key for key in vars(module) if not key.startswith("_")}
+    if not colon or not place or not name:
+        raise InputError(
+            f"MODEL: not MODULE:MODEL (got {text!r}); write nets:resnet18 or nets.ipynb:resnet18",
+        )
+    return _created(evaluate(name, vars(_module(place))), text)
+
+
+def _created(model: Any, text: str) -> Any:  # noqa: ANN401, whatever the name stands for
+    if not isinstance(model, type) and not inspect.isfunction(model):
+        return model
+    parameters = inspect.signature(model).parameters.values()
+    open_ended = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+    if any(item.default is item.empty and item.kind not in open_ended for item in parameters):
+        return model
     try:
-        model = eval(name, dict(vars(module)))  # noqa: S307, the user's own command line
-    except NameError as error:
-        unknown = error.name or name
-        raise InputError(f"{place}: no {unknown} in it; {near(unknown, public)}") from error
+        return model()
     except Exception as error:
         raise InputError(
-            f"{place}:{name}: raised {type(error).__name__}: {error}; check the expression",
+            f"{text}: raised {type(error).__name__}: {error}; write the call, {text}(...)",
         ) from error
-    return _created(model)
-
-
-def _created(model: Any) -> Any:  # noqa: ANN401, whatever the name stands for
-    if isinstance(model, type) or inspect.isfunction(model):
-        parameters = inspect.signature(model).parameters.values()
-        open_ended = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-        if all(item.default is not item.empty or item.kind in open_ended for item in parameters):
-            return model()
-    return model
 
 
 def _module(place: str) -> Any:  # noqa: ANN401, a module
@@ -84,8 +96,11 @@ def _module(place: str) -> Any:  # noqa: ANN401, a module
         return import_module(place)
     except ConvProfileError:
         raise
-    except (ImportError, OSError) as error:
-        raise InputError(f"{place}: can't be imported ({error}); check the name") from error
+    except Exception as error:
+        raise InputError(
+            f"{place}: can't be imported ({type(error).__name__}: {error}); "
+            f"check the name, and that 'import' works",
+        ) from error
 
 
 def _from_file(path: Path) -> Any:  # noqa: ANN401, a module

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from magics.errors import InputError
-from magics.options import DTYPES, LAYOUTS, MODES, near
+from magics.options import DTYPES, LAYOUTS, MODES, Options, near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,30 +28,79 @@ class Parser(argparse.ArgumentParser):
         """
         raise InputError(f"{message}; {self.usage_hint}")
 
-    def options_known(self, words: list[str]) -> None:
+    def options_known(self, words: Iterable[str]) -> None:
         """Complain about a mistyped option by itself, with the near one.
 
         Raises:
             InputError: If a word looks like an option and is none.
         """
-        known = [word for word in self._option_string_actions if word.startswith("--")]
+        known = self._option_string_actions
         for word in words:
             option = word.partition("=")[0]
-            if option.startswith("--") and option not in known:
+            if not option.startswith("-") or _is_number(option) or option in known:
+                continue
+            grouped = not option.startswith("--") and option[:2] in known  # -oNAME, -rq
+            if len(option) > 1 and not grouped:
                 raise InputError(f"{option}: no such option; {near(option, known)}")
 
 
-def parser(prog: str, description: str) -> Parser:
-    """Return a parser of the options that every profile has."""
-    made = Parser(prog=prog, description=description, add_help=False, allow_abbrev=False)
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parser(prog: str, description: str, epilog: str = "") -> Parser:
+    """Return a parser of the options that every profile has.
+
+    What is not given is left out of the result: the defaults are those of `Options`.
+    """
+    made = Parser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        add_help=False,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    usual = Options()
     add = made.add_argument
-    add("--mode", choices=MODES, default="as_is", help="eval, train, or as the model is")
+    add(
+        "--mode",
+        metavar="MODE",
+        type=unquoted,
+        help=f"{_either(MODES)}; as_is, the default, leaves every module in its own",
+    )
     add("--backward", action="store_true", help="measure the backward pass too")
     add("--no-measure", dest="measure", action="store_false", help="count only, no times")
-    add("--device", help="run on this device, such as cuda or meta")
-    add("--dtype", help=f"run in this element type: {', '.join(DTYPES)}")
-    add("--layout", help=f"memory layout of weights and input: {', '.join(LAYOUTS)}")
+    add("--device", type=unquoted, help="run on this device, such as cuda or meta")
+    add("--dtype", type=unquoted, help=f"run in this element type: {_either(DTYPES)}")
+    add("--layout", type=unquoted, help=f"memory layout of weights and input: {_either(LAYOUTS)}")
     add("--threads", type=int, metavar="N", help="threads for torch")
     add("--batch", type=int, metavar="N", help="batch size of inputs given as shapes")
-    add("--budget", type=float, default=2.0, metavar="S", help="seconds to measure at most")
+    add(
+        "--budget",
+        type=float,
+        metavar="S",
+        help=f"seconds to measure at most (default {usual.budget:g})",
+    )
+    switch = argparse.BooleanOptionalAction
+    add("--receptive-field", action=switch, help="follow every layer's receptive field")
+    add("--memory", action=switch, help="follow the memory of every layer")
+    add("--roofline", action=switch,
+        help="measure the machine's ceilings and say what bounds each layer")  # fmt: skip
     return made
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}"
+
+
+def unquoted(text: str) -> str:
+    """Take the quotes from a word: in a notebook, ``--dtype "bfloat16"`` comes with them."""
+    quotes = text[:1] in {"'", '"'} and text[0] == text[-1:] and len(text) > 1
+    return text[1:-1] if quotes else text

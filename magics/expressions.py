@@ -1,0 +1,127 @@
+"""From a line that a user typed to Python values: words, expressions, shapes, near names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from magics.errors import InputError
+from magics.measurement.inputs import parse_shape
+from magics.options import near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_QUOTES = ("'", '"')
+_TOKEN = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|.""", re.DOTALL)
+"""A quoted text as a whole, or else one character."""
+
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_BINARY = frozenset(
+    "+ - * / // % @ ** << >> & | ^ < > <= >= == != and or is in if else not".split()
+)
+"""What, between blanks, joins its neighbours: 'x if y else z' is one expression."""
+
+
+def words(line: str) -> list[str]:
+    """Split a line at blanks, but neither within quotes nor within brackets.
+
+    A comment ends the line.
+
+    Raises:
+        InputError: If a quote or a bracket is not closed.
+    """
+    found: list[str] = []
+    current, closing = "", ""
+    for token in _TOKEN.findall(line):
+        if token in _QUOTES:
+            raise InputError(f"a quote is not closed (got {line.strip()!r}); close it with {token}")
+        if token == "#" and not current:
+            break
+        if not token.isspace() or closing:
+            current += token
+            closing = _nested(token, closing)
+        elif current:
+            found.append(current)
+            current = ""
+    if closing:
+        raise InputError(
+            f"a bracket is not closed (got {line.strip()!r}); close it with {closing}",
+        )
+    return [*found, current] if current else found
+
+
+def _nested(token: str, closing: str) -> str:
+    """Return the brackets that remain to be closed, the innermost first."""
+    if token in _BRACKETS:
+        return _BRACKETS[token] + closing
+    return closing[1:] if token == closing[:1] else closing
+
+
+def expressions(parts: Iterable[str]) -> list[str]:
+    """Join words that are one Python expression: 'net', 'x', '+', '1' are two."""
+    found: list[str] = []
+    whole = True
+    for part in parts:
+        if found and (not whole or part in _BINARY):
+            found[-1] += f" {part}"
+        else:
+            found.append(part)
+        whole = _is_whole(found[-1])
+    return found
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        if parse_shape(text) is not None:
+            return True
+        ast.parse(text, mode="eval")
+    except InputError:  # meant to be a shape: the complaint comes when it is used
+        return True
+    except SyntaxError:
+        name, equals, value = text.partition("=")
+        return bool(equals) and name.isidentifier() and _is_whole(value)
+    return True
+
+
+def evaluate(text: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, any Python value
+    """Return the value of an expression, or the text itself if it is a shape.
+
+    Raises:
+        InputError: If the expression fails; the message suggests a near name.
+    """
+    if _is_shape(text):
+        return text
+    try:
+        return eval(text, dict(names))  # noqa: S307, the user's own line, as in a cell
+    except SyntaxError as error:
+        raise InputError(f"{text!r}: not an expression ({error.msg}); check the line") from error
+    except NameError as error:
+        unknown = error.name or text
+        hint = near(unknown, {name for name in names if not name.startswith("_")})
+        if not hint.startswith("did"):
+            hint = "define it first"
+        raise InputError(f"{unknown}: no such name; {hint}") from error
+    except Exception as error:
+        raise InputError(
+            f"{text!r}: raised {type(error).__name__}: {error}; check the expression",
+        ) from error
+
+
+def _is_shape(text: str) -> bool:
+    """Return whether a text is a shape such as '8x3x224x224'.
+
+    Raises:
+        InputError: If it is meant to be one, but malformed, and is no tuple of sizes either.
+    """
+    try:
+        return parse_shape(text) is not None
+    except InputError:
+        try:
+            sizes = ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            sizes = None
+        if isinstance(sizes, tuple | list) and all(type(size) is int and size for size in sizes):
+            return False
+        raise
