@@ -34,14 +34,14 @@ def words(line: str) -> list[str]:
     """
     found: list[str] = []
     current, closing = "", ""
-    for token in _TOKEN.findall(line):
-        if token in _QUOTES:
-            raise InputError(f"a quote is not closed (got {line.strip()!r}); close it with {token}")
-        if token == "#" and not current:
+    for piece in _TOKEN.findall(line):
+        if piece in _QUOTES:
+            raise InputError(f"a quote is not closed (got {line.strip()!r}); close it with {piece}")
+        if piece == "#" and not current:
             break
-        if not token.isspace() or closing:
-            current += token
-            closing = _nested(token, closing)
+        if not piece.isspace() or closing:
+            current += piece
+            closing = _nested(piece, closing)
         elif current:
             found.append(current)
             current = ""
@@ -52,11 +52,11 @@ def words(line: str) -> list[str]:
     return [*found, current] if current else found
 
 
-def _nested(token: str, closing: str) -> str:
+def _nested(piece: str, closing: str) -> str:
     """Return the brackets that remain to be closed, the innermost first."""
-    if token in _BRACKETS:
-        return _BRACKETS[token] + closing
-    return closing[1:] if token == closing[:1] else closing
+    if piece in _BRACKETS:
+        return _BRACKETS[piece] + closing
+    return closing[1:] if piece == closing[:1] else closing
 
 
 def expressions(parts: Iterable[str]) -> list[str]:

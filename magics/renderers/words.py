@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from magics import units
 from magics.renderers.column import printable
 from magics.renderers.table import label, what
+from magics.theory import roofline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from magics.records import LayerProfile, Profile
+    from magics.records import Ceilings, LayerProfile, Profile
     from magics.renderers.column import Column
 
 _CLOCKS = {"wall": "wall clock", "cpu": "processor time", "cuda": "CUDA events"}
 _MOST = 3
 _FEW_NAMES = 3
+_NEARLY = 1 - 1e-9
 
 
 def title(profile: Profile) -> str:
@@ -30,6 +32,7 @@ def facts(profile: Profile) -> list[tuple[str, str]]:
         ("time", _time(profile)),
         ("quality", _quality(profile)),
         ("work", _work(profile)),
+        ("ceilings", _ceilings(profile.ceilings)),
         ("memory", _memory(profile)),
         ("setting", _setting(profile)),
     ]
@@ -71,6 +74,21 @@ def _work(profile: Profile) -> str:
         f"FLOPs); {units.count(total.elementwise_flops)} other operations; at least "
         f"{units.size(total.bytes_moved)} moved"
     )
+
+
+def _ceilings(ceilings: Ceilings | None) -> str:
+    if ceilings is None:
+        return ""
+    by = ", ".join(word for word in (ceilings.peak_by, ceilings.dtype) if word)
+    (small, fast), (large, slow) = ceilings.bandwidth[0], ceilings.bandwidth[-1]
+    text = f"this device does at best {units.count(ceilings.flops_per_s, 'FLOP/s')}"
+    text += f" ({printable(by)})" if by else ""
+    text += f" and moves {units.count(slow, 'B/s')}"
+    if large > small:
+        text += f" with {units.size(large)}, {units.count(fast, 'B/s')} with {units.size(small)}"
+    if ceilings.call_overhead_s:
+        text += f"; a call costs {units.seconds(ceilings.call_overhead_s)}"
+    return text
 
 
 def _memory(profile: Profile) -> str:
@@ -115,12 +133,31 @@ def _timed(row: LayerProfile, profile: Profile) -> str:
 
 
 def _why(row: LayerProfile, profile: Profile) -> str:
+    found = _bound(row, profile.ceilings)
+    if found is not None:
+        return roofline.explain(found).removesuffix(".")
     whole = profile.total
     rate = units.count(row.flops_per_s, "FLOP/s")
     moved = units.count(row.bytes_per_s, "B/s")
     mean = (whole.flops + whole.elementwise_flops) / (whole.forward_s or 1.0)
     compared = f"the whole model runs at {units.count(mean, 'FLOP/s')}"
     return f"it runs at {rate} and moves {moved}; {compared}"
+
+
+def _bound(row: LayerProfile, ceilings: Ceilings | None) -> roofline.Bound | None:
+    """Return the verdict on a row as it was reached, or `None` where there is none."""
+    if ceilings is None or row.roof_s is None or not row.efficiency or not row.bytes_moved:
+        return None
+    flops = roofline.needed_flops(row)
+    by_compute = ceilings.compute_time_s(flops) >= row.roof_s * _NEARLY
+    return roofline.Bound(
+        verdict=cast("roofline.Verdict", row.bound),
+        roof="compute" if by_compute else "memory",
+        efficiency=row.efficiency,
+        roof_time_s=row.roof_s,
+        intensity=flops / row.bytes_moved,
+        ridge_point=ceilings.ridge_point(row.bytes_moved),
+    )
 
 
 def _counted(row: LayerProfile, profile: Profile) -> str:
