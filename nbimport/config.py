@@ -7,11 +7,12 @@ where a pyproject.toml mentions nbimport: it costs more than a whole warm import
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from nbimport.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from collections.abc import Iterable, Mapping
 
 SKIP_TAGS = ("skip", "skip-import", "remove-cell")

@@ -6,19 +6,17 @@ import os
 import sys
 from importlib import import_module
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING
 
 from nbimport.errors import MountError, NotebookImportError, NotebookNotFoundError
 from nbimport.machinery import caller, extensions, loader, names, observers
-from nbimport.machinery.finder import NotebookFinder
+from nbimport.machinery.finder import NotebookFinder, standing
 from nbimport.machinery.specs import kind_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
     from nbimport.config import Config
-
-_finder: NotebookFinder | None = None
 
 
 class ImportHook:
@@ -66,11 +64,9 @@ def install(config: Config | None = None) -> ImportHook:
     Returns:
         A handle that takes this back: ``with nbimport.install(Config(magics="skip")): ...``
     """
-    global _finder  # noqa: PLW0603 - there is one hook a process
-    added = _finder is None or _finder not in sys.meta_path
+    added = standing() is None
     if added:
-        _finder = NotebookFinder()
-        sys.meta_path.insert(_position(), _finder)  # type: ignore[arg-type] # typeshed wants a class
+        sys.meta_path.insert(_position(), NotebookFinder())  # type: ignore[arg-type] # typeshed wants a class
         extensions.install()
     if config is not None:
         loader.given.append(config)
@@ -79,10 +75,9 @@ def install(config: Config | None = None) -> ImportHook:
 
 def uninstall() -> None:
     """Remove the hook and all that it changed; modules already imported stay. Harmless twice."""
-    global _finder  # noqa: PLW0603
-    if _finder is not None and _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)  # type: ignore[arg-type]
-    _finder = None
+    finder = standing()
+    if finder is not None:
+        sys.meta_path.remove(finder)  # type: ignore[arg-type] # the same
     loader.given.clear()
     observers.undo()
 
@@ -156,9 +151,10 @@ def unmount(name: str) -> None:
 
 
 def _installed() -> NotebookFinder:
-    if _finder is None or _finder not in sys.meta_path:
+    finder = standing()
+    if finder is None:
         raise NotebookImportError("nbimport is uninstalled; call nbimport.install() first")
-    return _finder
+    return finder
 
 
 def _position() -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib._bootstrap as _bootstrap
-from typing import TYPE_CHECKING
+import sys
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
@@ -14,16 +14,25 @@ class AliasLoader:
     """Load a module under its own name, on behalf of another name.
 
     importlib sets ``__spec__`` on whatever ``create_module`` returns, so it is set back.
+
+    Args:
+        name: The module's own name.
+        is_imported: The caller has imported it just before. Then nothing waits here for another
+            thread that may still be running it, and importlib's lock of the alias is held for no time.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_imported: bool) -> None:
         self.name = name
+        self._is_imported = is_imported
         self._spec: ModuleSpec | None = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Import the module that is meant."""
         del spec
-        module: ModuleType = _bootstrap._gcd_import(self.name)
+        module = sys.modules.get(self.name) if self._is_imported else None
+        if module is None:
+            # The last argument asks for the module itself, not for the package that it is in.
+            module = __import__(self.name, None, None, ["__name__"])
         own = getattr(module, "__spec__", None)
         # Another thread may be between the two steps of an alias of its own.
         while own is not None and isinstance(own.loader, AliasLoader):

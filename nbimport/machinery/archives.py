@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING, Any
 
 from nbimport.machinery import folders, specs
 from nbimport.machinery.loader import NotebookLoader
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from collections.abc import Iterable
     from zipimport import zipimporter
 

@@ -1,9 +1,11 @@
-"""Names of what lies beside an importing notebook, as its compiled import statements use them.
+"""What compiled import statements of notebooks call on for what lies in the notebook's own folder.
 
-``nbimport.machinery.beside.%2Fhome%2Fme?utils?plots`` means: what a notebook in ``/home/me`` that says
-``import utils.plots`` gets. Such names stay in ``sys.modules`` for no longer than one import takes, so
-that deleting or replacing a module there has the effect it always has. This module is their parent
-package: importlib binds what it has imported as the parent's attribute last of all.
+`meant` says which module a name means there. For a statement that takes names out of a module, that
+module has a second name as well: ``nbimport.machinery.beside.%2Fhome%2Fme?utils?plots`` is what a
+notebook in ``/home/me`` gets that says ``from utils.plots import …``. Such names stay in ``sys.modules``
+for no longer than one import takes, so that deleting or replacing a module there has the effect it
+always has. This module is their parent package: importlib binds what it has imported as the parent's
+attribute last of all.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+from nbimport.machinery.finder import standing
 from nbimport.machinery.names import decode, encode
 
 _MARK = "?"
 __path__: list[str] = []
 
 
+def meant(folder: str, dotted: str) -> str:
+    """Return the full name of what a dotted name means to the notebooks in a folder."""
+    finder = standing()
+    return dotted if finder is None else finder.meant(folder, dotted)
+
+
 def name_of(folder: str, dotted: str) -> str:
-    """Return what to import for a dotted name that a notebook in a folder imports."""
+    """Return the second name of a module that a notebook in a folder imports as `dotted`."""
     return ".".join((__name__, encode(folder) + _MARK + dotted.replace(".", _MARK)))
 
 

@@ -18,9 +18,12 @@ import sys
 import time
 from _imp import source_hash  # type: ignore[import-not-found] # importlib.util.source_hash, without its imports
 from importlib._bootstrap_external import MAGIC_NUMBER, cache_from_source
-from typing import Any, NamedTuple
 
-FORMAT = 2
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = 3
 _MAGIC = MAGIC_NUMBER + b"nb" + FORMAT.to_bytes(2, "little")
 _HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
 _HEADER = len(_MAGIC) + 8
@@ -31,7 +34,7 @@ UNTRUSTED = b"\0" * _STAMP
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-class Entry(NamedTuple):
+class Entry:
     """Hold what an entry says.
 
     Attributes:
@@ -40,9 +43,12 @@ class Entry(NamedTuple):
         payload: What was stored, as plain values and code objects.
     """
 
-    fresh: bool
-    digest: bytes
-    payload: tuple[Any, ...]
+    __slots__ = ("digest", "fresh", "payload")
+
+    def __init__(self, fresh: bool, digest: bytes, payload: tuple[Any, ...]) -> None:  # noqa: FBT001 - a record
+        self.fresh = fresh
+        self.digest = digest
+        self.payload = payload
 
 
 def entry_path(path: str, variant: str = "") -> str | None:

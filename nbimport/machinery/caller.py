@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
-
 from nbimport.machinery.loader import NotebookLoader
 
 _IMPORT_SYSTEM = ("importlib", "nbimport.hook", "nbimport.machinery")
 
 
-class Importer(NamedTuple):
+class Importer:
     """Hold what is known of who imports.
 
     Attributes:
@@ -23,10 +21,20 @@ class Importer(NamedTuple):
             empty where no import is going on.
     """
 
-    folder: str | None = None
-    beside: str | None = None
-    is_session: bool = False
-    wanted: str = ""
+    __slots__ = ("beside", "folder", "is_session", "wanted")
+
+    def __init__(
+        self,
+        wanted: str,
+        folder: str | None = None,
+        beside: str | None = None,
+        *,
+        is_session: bool = False,
+    ) -> None:
+        self.wanted = wanted
+        self.folder = folder
+        self.beside = beside
+        self.is_session = is_session
 
 
 def find() -> Importer:
@@ -43,13 +51,14 @@ def find() -> Importer:
         if not isinstance(name, str) or not name.startswith(_IMPORT_SYSTEM):
             folder = _folder(space, name)
             if folder is None:
-                return Importer(wanted=wanted)
+                return Importer(wanted)
             inside = _is_in_package(space)
-            return Importer(folder, None if inside else folder, name == "__main__", wanted)
+            beside = None if inside else folder
+            return Importer(wanted, folder, beside, is_session=name == "__main__")
         if frame.f_code.co_name == "_find_and_load":
             wanted = frame.f_locals.get("name", wanted)
         frame = frame.f_back  # type: ignore[assignment] # the loop ends at None
-    return Importer(wanted=wanted)
+    return Importer(wanted)
 
 
 def folder() -> str | None:
@@ -64,14 +73,6 @@ def session_folder(space: dict[str, object]) -> str | None:
         return None
     beside = os.path.dirname(os.path.abspath(notebook))
     return beside if os.path.isdir(beside) else None
-
-
-def here() -> str:
-    """Return the working directory, or the root if it has been deleted."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return os.sep
 
 
 def _folder(space: dict[str, object], name: object) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import FileFinder, PathFinder
-from typing import TYPE_CHECKING
 
 from nbimport import config as configuration
 from nbimport.errors import NotebookNotFoundError
@@ -19,6 +18,7 @@ from nbimport.machinery import caller, folders, loader, names, observers, specs
 from nbimport.machinery.archives import ArchiveFinder, ArchiveLoader, archive_finder
 from nbimport.machinery.loader import NotebookLoader
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _DETAILS = (NotebookLoader, [names.SUFFIX])
 _BESIDE = "nbimport.machinery.beside"
+
+
+def standing() -> NotebookFinder | None:
+    """Return the finder that stands in ``sys.meta_path``, if one does."""
+    return next((finder for finder in sys.meta_path if isinstance(finder, NotebookFinder)), None)
 
 
 class NotebookFinder:
@@ -43,20 +48,22 @@ class NotebookFinder:
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec that importlib shall load, or None where nothing answers."""
+        tail = fullname
         if path is not None:
             parent, _, tail = fullname.rpartition(".")
             if parent in self._aliases and (spec := self._in_alias(fullname, parent, tail)):
                 return spec
-        spec = self._regular(fullname, path, target)
+        place = folders.only_notebook(tail, sys.path if path is None else path)
+        spec = self._regular(fullname, path, target, on_path=place is None)
         if spec is not None and spec.loader is not None:
             return observers.watched(fullname, spec)
         if fullname.startswith(names.PREFIX):
             return self._by_place(fullname, spec)
         if path is not None:
-            return self._once(fullname, self._on_path(fullname, path)) or spec
+            return self._once(fullname, self._on_path(fullname, path, place)) or spec
         if fullname in sys.stdlib_module_names:
             return spec
-        return self._top_level(fullname, spec)
+        return self._top_level(fullname, spec, place)
 
     def invalidate_caches(self) -> None:
         """Forget what folders hold and what pyproject.toml files say."""
@@ -86,27 +93,42 @@ class NotebookFinder:
             return self._in_mount(path) or self._on_search_path(path) or names.of_notebook(path)
         return names.of_notebook(path, only)
 
-    def mounted(self, fullname: str) -> str | None:
+    def meant(self, folder: str, dotted: str) -> str:
+        """Return the full name of what a dotted name means to the notebooks in a folder."""
+        if caller.find().beside is None and folders.is_package(folder):
+            return dotted
+        word, dot, rest = dotted.partition(".")
+        return self._meaning(folder, word) + dot + rest
+
+    def mounted(self, fullname: str, importer: caller.Importer | None = None) -> str | None:
         """Return the folder of a mount, given to mount() or set for the importing project."""
         folder = self.mounts.get(fullname)
         if folder is None:
             config = loader.given[-1] if loader.given else None
             if config is None:
-                beside = caller.folder()
-                config = configuration.nearest(beside if beside is not None else caller.here())
+                beside = caller.find().folder if importer is None else importer.folder
+                config = configuration.nearest(beside if beside is not None else folders.here())
             folder = config.mounts.get(fullname)
         return folder
 
     def _regular(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+        *,
+        on_path: bool = True,
     ) -> ModuleSpec | None:
-        """Return what would be found without this finder; a namespace only if nothing better is."""
+        """Return what would be found without this finder; a namespace only if nothing better is.
+
+        With ``on_path=False`` it is known that `PathFinder` would find nothing.
+        """
         namespace = None
         after = False
         for finder in sys.meta_path:
             if finder is self:
                 after = True
-            elif after and hasattr(finder, "find_spec"):
+            elif after and (on_path or finder is not PathFinder) and hasattr(finder, "find_spec"):
                 spec = finder.find_spec(fullname, path, target)
                 if spec is not None:
                     if spec.loader is not None:
@@ -114,16 +136,18 @@ class NotebookFinder:
                     namespace = namespace or spec
         return namespace
 
-    def _top_level(self, fullname: str, namespace: ModuleSpec | None) -> ModuleSpec | None:
-        folder = self.mounted(fullname)
+    def _top_level(
+        self, fullname: str, namespace: ModuleSpec | None, place: str | None
+    ) -> ModuleSpec | None:
+        importer = caller.find()
+        folder = self.mounted(fullname, importer)
         if folder is not None:
             return specs.mount(fullname, folder)
-        importer = caller.find()
-        if importer.beside is not None:
+        if importer.beside is not None and importer.beside != place:
             spec = self._for_importer(importer, importer.beside, fullname)
             if spec is not None:
                 return spec
-        return self._once(fullname, self._on_path(fullname, sys.path)) or namespace
+        return self._once(fullname, self._on_path(fullname, sys.path, place)) or namespace
 
     def _once(self, fullname: str, spec: ModuleSpec | None) -> ModuleSpec | None:
         """Return an alias in place of a spec whose notebook has been loaded by its path already.
@@ -165,11 +189,7 @@ class NotebookFinder:
         if parent == _BESIDE:
             from nbimport.machinery import beside
 
-            folder, dotted = beside.parse(tail)
-            word, dot, rest = dotted.partition(".")
-            if folders.is_package(folder) and caller.find().beside is None:
-                return specs.alias(fullname, dotted)
-            return specs.alias(fullname, self._meaning(folder, word) + dot + rest)
+            return specs.alias(fullname, self.meant(*beside.parse(tail)), is_imported=True)
         name = getattr(sys.modules.get(parent), "__name__", parent)
         return None if name == parent else self._alias(fullname, f"{name}.{tail}")
 
@@ -191,6 +211,13 @@ class NotebookFinder:
         return word not in self._aliases and not is_folder
 
     def _looked_up(self, folder: str, word: str) -> str:
+        if (
+            folders.only_notebook(word, sys.path) == folder
+            and self._regular(word, None, on_path=False) is None
+            and self.mounted(word) is None
+            and loader.loaded.get(os.path.join(folder, word + names.SUFFIX), word) == word
+        ):
+            return word
         regular = self._regular(word, None)
         if (regular is not None and regular.loader is not None) or self.mounted(word) is not None:
             return word
@@ -209,26 +236,33 @@ class NotebookFinder:
         self._aliases.add(fullname)
         return specs.alias(fullname, name)
 
-    def _on_path(self, fullname: str, path: Sequence[str]) -> ModuleSpec | None:
-        """Search folders for a notebook or a package of notebooks, as `PathFinder` does."""
-        finders = [finder for entry in path if (finder := self._folder(entry)) is not None]
+    def _on_path(
+        self, fullname: str, path: Sequence[str], place: str | None = None
+    ) -> ModuleSpec | None:
+        """Search folders for a notebook or a package of notebooks, as `PathFinder` does.
+
+        Where the notebook lies in `place` for certain, nothing is searched.
+        """
+        tail = fullname.rpartition(".")[2]
+        if place is not None:
+            return specs.notebook(fullname, os.path.join(place, tail + names.SUFFIX))
+        finders = [finder for entry in path if (finder := self._folder(entry, tail)) is not None]
         for finder in finders:
             spec = finder.find_spec(fullname)
             if spec is not None and spec.loader is not None:
                 spec.cached = spec.loader.entry  # type: ignore[attr-defined] # a NotebookLoader
                 return spec
-        tail = fullname.rpartition(".")[2]
         for finder in finders:
             stems = folders.stems_for(finder.path, tail)
             if stems:
                 return specs.notebook(fullname, specs.only_file(fullname, finder.path, stems))
         return None
 
-    def _folder(self, entry: object) -> FileFinder | ArchiveFinder | None:
-        """Return the finder of one entry of a search path, kept as importlib keeps its own."""
+    def _folder(self, entry: object, tail: str) -> FileFinder | ArchiveFinder | None:
+        """Return the finder of one entry of a search path, unless a name can't be there."""
         if not isinstance(entry, str):
             return None
-        place = entry or caller.here()
+        place = entry or folders.here()
         finder = self._folders.get(place)
         if finder is None and os.path.isdir(place):
             finder = FileFinder(place, _DETAILS)
@@ -236,7 +270,8 @@ class NotebookFinder:
             finder = archive_finder(place)
         if finder is not None:
             self._folders[place] = finder
-        return finder
+        is_folder = isinstance(finder, FileFinder)
+        return None if is_folder and not folders.may_hold(place, tail) else finder
 
     def _by_place(self, fullname: str, namespace: ModuleSpec | None) -> ModuleSpec | None:
         """Return the spec of a name under ``nbimport.at``, see `names`."""

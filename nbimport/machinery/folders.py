@@ -1,36 +1,72 @@
 """What a folder holds, by the names that an import statement can use for it.
 
-Listings are kept while the folder's modification time stays, as importlib's own finder does it.
+Where importlib's own finder of a folder is there, its listing is used: `PathFinder` has just made it.
+It is kept while the folder's modification time stays.
 """
 
 from __future__ import annotations
 
 import os
-from importlib.machinery import all_suffixes
-from typing import TYPE_CHECKING, NamedTuple
+import sys
+from importlib._bootstrap_external import _relax_case
+from importlib.machinery import FileFinder, all_suffixes
 
 from nbimport.machinery.names import SUFFIX
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
-
-class _Listing(NamedTuple):
-    """Hold what is in a folder.
-
-    Attributes:
-        changed: When the folder was modified last.
-        stems: Name -> stems of the notebooks that answer to it.
-        others: Names of folders and of modules that are no notebooks.
-    """
-
-    changed: int
-    stems: dict[str, list[str]]
-    others: frozenset[str]
-
-
-_SUFFIXES = frozenset(all_suffixes())
+_SUFFIXES = all_suffixes()
+_NO_FINDER: Any = object()
+_own: dict[str, FileFinder] = {}
 _listings: dict[str, _Listing] = {}
+
+
+def only_notebook(tail: str, path: Sequence[str]) -> str | None:
+    """Return the folder of the first ``tail.ipynb`` on a path, if nothing there comes before it.
+
+    This is the quick answer to the usual question. It looks where `PathFinder` would look and at
+    the same listings. None means that this is not sure: no such notebook is known, or a module, a
+    package, a folder or a finder of another kind may have the name.
+    """
+    known = sys.path_importer_cache
+    file = tail + SUFFIX
+    finders: list[Any] = []
+    is_there = False
+    for entry in path:
+        finder: Any = known.get(entry or here(), _NO_FINDER) if type(entry) is str else None
+        if finder is not None:
+            if type(finder) is not FileFinder or len(finder._loaders) != len(_SUFFIXES):  # type: ignore[attr-defined]
+                return None
+            is_there = is_there or file in finder._path_cache
+            finders.append(finder)
+    if not is_there or _relax_case():
+        return None
+    names = {tail, *[tail + suffix for suffix in _SUFFIXES]}
+    found = None
+    for finder in finders:
+        files = _files(finder)
+        if not names.isdisjoint(files):
+            return None
+        if found is None and file in files:
+            found = finder.path
+    return found if found is not None and os.path.isfile(os.path.join(found, file)) else None
+
+
+def here() -> str:
+    """Return the working directory, or the root if it has been deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
+
+
+def may_hold(folder: str, tail: str) -> bool:
+    """Tell whether a folder may hold a notebook or a package that answers to a name."""
+    files = _files(_finder(folder))
+    return tail in files or tail + SUFFIX in files or "_" in tail or _relax_case()
 
 
 def stems_for(folder: str, name: str) -> list[str]:
@@ -44,9 +80,17 @@ def stems_for(folder: str, name: str) -> list[str]:
 
 
 def neighbours(path: str) -> frozenset[str]:
-    """Return the names that an import in a notebook can mean something beside it by."""
-    listing = _listing(os.path.dirname(path))
-    return listing.others.union(listing.stems)
+    """Return the names that an import in a notebook can mean something beside it by.
+
+    There are none in a package, where absolute names mean the same in every module.
+    """
+    names = _listing(os.path.dirname(path)).names
+    return frozenset() if "__init__" in names else names
+
+
+def is_package(folder: str) -> bool:
+    """Tell whether a folder has an ``__init__``."""
+    return "__init__" in _listing(folder).names
 
 
 def by_name(files: Iterable[str]) -> dict[str, list[str]]:
@@ -59,33 +103,59 @@ def by_name(files: Iterable[str]) -> dict[str, list[str]]:
     return stems
 
 
-def is_package(folder: str) -> bool:
-    """Tell whether a folder has an ``__init__``."""
-    listing = _listing(folder)
-    return "__init__" in listing.others or "__init__" in listing.stems
-
-
 def forget() -> None:
-    """Forget all listings."""
+    """Forget all listings that are not importlib's."""
+    _own.clear()
     _listings.clear()
 
 
+class _Listing:
+    """Hold what is in a folder.
+
+    Attributes:
+        files: Importlib's listing, from which this was made.
+        stems: Name -> stems of the notebooks that answer to it.
+        names: Names of notebooks, of folders and of other modules; none of the standard library's.
+    """
+
+    __slots__ = ("files", "names", "stems")
+
+    def __init__(self, files: set[str]) -> None:
+        self.files = files
+        self.stems = by_name(sorted(files))
+        names = set(self.stems)
+        for file in files:
+            stem, dot, suffix = file.partition(".")
+            if not dot or dot + suffix in _SUFFIXES:
+                names.add(stem)
+        self.names = frozenset(names - sys.stdlib_module_names)
+
+
 def _listing(folder: str) -> _Listing:
-    try:
-        changed = os.stat(folder).st_mtime_ns
-    except OSError:
-        return _Listing(0, {}, frozenset())
+    files = _files(_finder(folder))
     known = _listings.get(folder)
-    if known is not None and known.changed == changed:
-        return known
-    others: set[str] = set()
+    if known is None or known.files is not files:
+        known = _listings[folder] = _Listing(files)
+    return known
+
+
+def _finder(folder: str) -> Any:
+    """Return importlib's finder of a folder, or one of our own."""
+    finder = sys.path_importer_cache.get(folder)
+    if type(finder) is FileFinder:
+        return finder
+    if folder not in _own:
+        _own[folder] = FileFinder(folder)
+    return _own[folder]
+
+
+def _files(finder: Any) -> set[str]:
+    """Return the names in a finder's folder, read anew where the folder has changed."""
     try:
-        files = sorted(os.listdir(folder))
+        changed = os.stat(finder.path).st_mtime
     except OSError:
-        files = []
-    for file in files:
-        stem, dot, suffix = file.partition(".")
-        if not dot or dot + suffix in _SUFFIXES:
-            others.add(stem)
-    listing = _listings[folder] = _Listing(changed, by_name(files), frozenset(others))
-    return listing
+        changed = -1.0
+    if changed != finder._path_mtime:
+        finder._fill_cache()
+        finder._path_mtime = changed
+    return finder._path_cache  # type: ignore[no-any-return] # a set of strings

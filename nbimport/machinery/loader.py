@@ -12,13 +12,14 @@ import stat
 import sys
 from importlib.machinery import SourceFileLoader
 from types import CodeType
-from typing import TYPE_CHECKING, Any
 
 from nbimport import config as configuration
 from nbimport.errors import NotebookImportError
 from nbimport.machinery import cache, folders, names
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from types import ModuleType
 
     from nbimport.config import Config

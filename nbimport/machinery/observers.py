@@ -7,9 +7,10 @@ A module that nobody imports costs nothing: the finder sees every import anyway.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType

@@ -3,7 +3,9 @@
 Python looks an imported name up in ``sys.modules`` before it asks any finder, so with two folders
 that each hold a ``utils.ipynb`` the second importer would get the first one's. An import statement
 whose name belongs to something in the same folder is therefore compiled to import a name that says
-so (see `beside`); what it means is settled when the statement runs.
+so (see `beside`); what it means is settled when the statement runs. The import itself is a call of
+``__import__`` with what is meant, in the statement's own frame: no frame and no lock of ours stands
+between two notebooks of a chain.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import ast
 import os
 import re
 import sys
-from types import CodeType
 from typing import TYPE_CHECKING
 
 from nbimport.machinery import beside
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 # Too many words are no harm: they are only compared with the notebooks that are there.
-_IMPORT = re.compile(r"\b(?:from|import)[ \t]+([^\n#;]+)")
-_WORD = re.compile(r"(?:^|,)\s*([^\W\d]\w*)")
+_IMPORT = re.compile(r"\b(?:from|import)(?:\s|\\\n)+((?:[^\n#;\\]|\\\n)+)")
+# A non-empty last argument: the module itself, and not the package that it is in.
+_IMPORTED = (
+    "__import__(__import__({beside!r}, None, None, ['meant']).meant({folder!r}, {dotted!r}),"
+    " None, None, ['__name__'])"
+)
+_WORD = re.compile(r"(?:^|,)[\s\\]*([^\W\d]\w*)")
 
 
 def imported_names(sources: Iterable[str]) -> set[str]:
@@ -35,48 +41,24 @@ def imported_names(sources: Iterable[str]) -> set[str]:
     return found - sys.stdlib_module_names
 
 
-def all_names(code: CodeType) -> Iterator[str]:
-    """Yield every global, attribute and imported name of a code object and those inside it."""
-    yield from code.co_names
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from all_names(const)
+def bind(tree: ast.Module, path: str, neighbours: Collection[str]) -> None:
+    """Bind the absolute imports of neighbours in a tree to their folder."""
+    folder = os.path.dirname(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            name = node.module or ""
+            if node.level == 0 and name.partition(".")[0] in neighbours:
+                node.module = beside.name_of(folder, name)
+        elif isinstance(node, ast.Import):
+            node.names = [new for old in node.names for new in _bound(old, folder, neighbours)]
 
 
-def mentioned(code: CodeType, neighbours: Collection[str]) -> bool:
-    """Tell whether code names something in the same folder, imported or otherwise."""
-    return bool(neighbours) and any(
-        name.partition(".")[0] in neighbours for name in all_names(code)
-    )
-
-
-def bind(tree: ast.Module, path: str, neighbours: Collection[str]) -> ast.Module:
-    """Return the tree with absolute imports of neighbours bound to their folder."""
-    _Binder(os.path.dirname(path), neighbours).visit(tree)
-    return ast.fix_missing_locations(tree)
-
-
-class _Binder(ast.NodeTransformer):
-    def __init__(self, folder: str, neighbours: Collection[str]) -> None:
-        self._folder = folder
-        self._neighbours = neighbours
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        name = node.module or ""
-        if node.level == 0 and name.partition(".")[0] in self._neighbours:
-            node.module = beside.name_of(self._folder, name)
-        return node
-
-    def visit_Import(self, node: ast.Import) -> ast.Import:
-        aliases = []
-        for alias in node.names:
-            top, dot, _ = alias.name.partition(".")
-            if top not in self._neighbours:
-                aliases.append(alias)
-                continue
-            bound = beside.name_of(self._folder, alias.name)
-            aliases.append(ast.alias(bound, alias.asname or top))
-            if dot and not alias.asname:  # `import a.b` binds a: import a.b, then bind a
-                aliases.append(ast.alias(beside.name_of(self._folder, top), top))
-        node.names = aliases
-        return node
+def _bound(alias: ast.alias, folder: str, neighbours: Collection[str]) -> Iterator[ast.alias]:
+    top, dot, _ = alias.name.partition(".")
+    if top not in neighbours:
+        yield alias
+        return
+    name = beside.name_of(folder, alias.name)
+    yield ast.copy_location(ast.alias(name, alias.asname or top), alias)
+    if dot and not alias.asname:  # `import a.b` binds a: import a.b, then bind a
+        yield ast.copy_location(ast.alias(beside.name_of(folder, top), top), alias)

@@ -6,15 +6,11 @@ import os
 import stat
 from importlib._bootstrap_external import spec_from_file_location
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from typing import TYPE_CHECKING, cast
 
 from nbimport.errors import NotebookNotFoundError
 from nbimport.machinery import names
 from nbimport.machinery.alias import AliasLoader
 from nbimport.machinery.loader import NotebookLoader
-
-if TYPE_CHECKING:
-    from importlib.abc import Loader
 
 
 def notebook(fullname: str, path: str, only: str | None = None) -> ModuleSpec:
@@ -59,9 +55,10 @@ def mount(fullname: str, path: str) -> ModuleSpec:
     return folder(fullname, path)
 
 
-def alias(fullname: str, name: str) -> ModuleSpec:
+def alias(fullname: str, name: str, *, is_imported: bool = False) -> ModuleSpec:
     """Return a spec that makes `fullname` another name of the module `name`."""
-    return ModuleSpec(fullname, cast("Loader", AliasLoader(name)), origin=name)
+    loader = AliasLoader(name, is_imported=is_imported)
+    return ModuleSpec(fullname, loader, origin=name)  # type: ignore[arg-type] # quacks like one
 
 
 def only_stem(fullname: str, place: str, stems: list[str]) -> str:
