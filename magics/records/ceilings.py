@@ -18,6 +18,7 @@ class Ceilings:
         peak_by: What reached the arithmetic rate: a probe ('matmul', 'conv2d') or a layer's name.
         dtype: Element type that the rate holds for; 'tf32' for float32 on tensor cores.
         measured: When it was measured.
+        disturbed: Others kept the machine busy meanwhile, so the device may do better.
 
     Raises:
         ValueError: If a rate is not positive, or no bandwidth is given.
@@ -29,6 +30,7 @@ class Ceilings:
     peak_by: str = ""
     dtype: str = ""
     measured: str = ""
+    disturbed: bool = False
 
     def __post_init__(self) -> None:
         rates = [self.flops_per_s, *(rate for _, rate in self.bandwidth)]

@@ -1,0 +1,242 @@
+"""What the device can do at best: measured once for each setting, and kept on disk.
+
+The cache may only make things faster: an entry counts only if it says in full what it was
+measured for and holds valid ceilings; on any doubt it is measured again. Where nothing can be
+written, ceilings last as long as the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magics.errors import RecordError
+from magics.measurement.contention import CONTENDED, Contention
+from magics.measurement.probes import Probes, Setting
+from magics.records import Ceilings
+from magics.records.decode import decoded
+from magics.theory import roofline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magics.measurement.rows import Plan
+    from magics.records import Profile
+
+_SCHEMA = 1
+_LAYOUTS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
+
+_this_process: dict[str, Ceilings] = {}
+
+
+def measure_ceilings(
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    threads: int | None = None,
+    layout: str = "contiguous",
+    *,
+    fresh: bool = False,
+) -> Ceilings:
+    """Return what a device can do at best, from the cache or measured in at most a second.
+
+    Args:
+        device: Where.
+        dtype: Element type of the arithmetic.
+        threads: Threads of torch; as they are set by default. Put back afterwards.
+        layout: 'contiguous' or 'channels_last'.
+        fresh: Measure again, whatever is known.
+
+    Raises:
+        RuntimeError: If the device does no arithmetic in this element type.
+    """
+    setting = Setting(
+        device=torch.device(device),
+        dtype=dtype,
+        layout=_LAYOUTS[layout],
+        threads=threads or torch.get_num_threads(),
+    )
+    key = _key(setting, layout)
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+    if not fresh:
+        known = _this_process.get(name) or _read(name, key)
+        if known is not None:
+            _this_process[name] = known
+            return known
+    found = _measured(setting, key["precision"])
+    if not found.disturbed:
+        _this_process[name] = found
+        _write(name, key, found)
+    return found
+
+
+def _measured(setting: Setting, precision: str) -> Ceilings:
+    """Measure with the setting's threads.
+
+    One thread's own time is right on a busy machine too; several threads wait for each other.
+    """
+    several = setting.device.type == "cpu" and setting.threads > 1
+    before = torch.get_num_threads()
+    contention = Contention(setting.threads)
+    contention.start()
+    with torch.inference_mode():
+        torch.set_num_threads(setting.threads)
+        try:
+            probes = Probes(setting)
+            overhead_s = probes.overhead()
+            peak, peak_by = probes.peak()
+            bandwidth = probes.bandwidth()
+        finally:
+            torch.set_num_threads(before)
+    return Ceilings(
+        flops_per_s=peak,
+        bandwidth=bandwidth,
+        call_overhead_s=overhead_s,
+        peak_by=peak_by,
+        dtype=precision,
+        measured=datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        disturbed=several and contention.ratio() >= CONTENDED,
+    )
+
+
+def _key(setting: Setting, layout: str) -> dict[str, Any]:
+    """Return all that ceilings depend on."""
+    cuda = setting.device.type == "cuda"
+    name = str(setting.dtype).removeprefix("torch.")
+    if cuda and setting.dtype is torch.float32 and _tensor_cores():
+        name = "tf32"
+    return {
+        "schema": _SCHEMA,
+        "host": platform.node(),
+        "device": torch.cuda.get_device_name(setting.device) if cuda else str(setting.device),
+        "processor": processor(),
+        "processors": os.cpu_count(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "precision": name,
+        "layout": layout,
+        "threads": 0 if cuda else setting.threads,
+    }
+
+
+def _tensor_cores() -> bool:
+    return torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return name
+
+
+def cache_folder() -> Path:
+    """Return the folder of magics among the user's caches."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "magics"
+
+
+def _read(name: str, key: Mapping[str, Any]) -> Ceilings | None:
+    try:
+        entry = json.loads((cache_folder() / f"{name}.json").read_bytes())
+        if entry["key"] != key:
+            return None
+        found: Ceilings = decoded(Ceilings, entry["ceilings"], "ceilings")
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, RecordError):
+        return None
+    return found
+
+
+def _write(name: str, key: Mapping[str, Any], found: Ceilings) -> None:
+    """Write an entry, whole or not at all; without a place to write to, do nothing."""
+    text = json.dumps({"key": key, "ceilings": asdict(found)}, indent=1)
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    except (OSError, RuntimeError):
+        return
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(temporary).replace(folder / f"{name}.json")
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def judged(profile: Profile, plan: Plan, tensors: list[torch.Tensor], *, fresh: bool) -> Profile:
+    """Return a timed profile with the device's ceilings, and what bounds each layer.
+
+    The ceilings are those for the element type that most of the MACs are done in.
+
+    Args:
+        profile: A profile with times, and with the threads that they were measured with.
+        plan: Its rows.
+        tensors: The inputs.
+        fresh: Measure the ceilings again.
+    """
+    device = tensors[0].device if tensors else torch.device(profile.environment["device"])
+    try:
+        probed = measure_ceilings(
+            device,
+            _main_dtype(profile),
+            int(profile.environment["threads"]),
+            _layout(tensors),
+            fresh=fresh,
+        )
+    except RuntimeError:  # no arithmetic in this element type: no ceilings, no verdicts
+        return profile
+    known = {
+        row.key
+        for row in plan.rows
+        if all(item.work.cost is not None for item in row.call.all_operators())
+    }
+    repeats = {row.key: row.cost.repeat_bytes for row in plan.rows}
+    if probed.disturbed:
+        warning = (
+            "Other programs kept this machine busy while its ceilings were measured: what bounds "
+            "a layer is uncertain; profile with threads=1, or on a quiet machine."
+        )
+        profile = replace(profile, warnings=(*profile.warnings, warning))
+    return roofline.judged(profile, probed, repeats, known)
+
+
+def _main_dtype(profile: Profile) -> torch.dtype:
+    macs: dict[str, int] = {}
+    for layer in profile.layers:
+        macs[layer.dtype] = macs.get(layer.dtype, 0) + layer.macs
+    name = max(macs, key=lambda each: macs[each], default="")
+    dtype = getattr(torch, name, None)
+    return dtype if isinstance(dtype, torch.dtype) and dtype.is_floating_point else torch.float32
+
+
+def _layout(tensors: list[torch.Tensor]) -> str:
+    images = (tensor for tensor in tensors if tensor.dim() == 4)  # noqa: PLR2004, (N, C, H, W)
+    image = next(images, None)
+    if image is None or image.is_contiguous():
+        return "contiguous"
+    last = image.is_contiguous(memory_format=torch.channels_last)
+    return "channels_last" if last else "contiguous"

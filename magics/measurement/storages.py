@@ -1,0 +1,85 @@
+"""How long memory lives: every storage from the operator that made it until its release.
+
+Seen at dispatch level, so on any device, meta too; what an operator needs and gives back
+within itself (workspace) is not seen here but by the allocator.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from magics.measurement.operators import tensors_in
+from magics.measurement.state import storage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import torch
+
+_FRESH = "aten::lift_fresh"  # what torch.tensor() made a moment ago comes in as its argument
+
+
+class StorageTracker(TorchDispatchMode):
+    """Counts the bytes of all storages made while it is active and not yet released.
+
+    Memory that was there before, such as parameters and inputs, is not counted.
+
+    Attributes:
+        live: Bytes alive [bytes].
+        peak: Most bytes alive so far [bytes].
+    """
+
+    def __init__(self, grown: Callable[[int], None]) -> None:
+        """Prepare a tracker.
+
+        Args:
+            grown: Is told the bytes alive after each operator that made something.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.live = 0
+        self.peak = 0
+        self._grown = grown
+        # Of each known storage: its bytes, `None` for one from before; and what waits for its end.
+        self._known: dict[int, tuple[int | None, weakref.ref[Any]]] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401, part of torch's protocol
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401, part of torch's protocol
+        kwargs = kwargs or {}
+        if func._schema.name != _FRESH:
+            for tensor in tensors_in((args, kwargs)):
+                self._note(tensor, counted=False)
+        result = func(*args, **kwargs)
+        before = self.live
+        for tensor in tensors_in(result):
+            self._note(tensor, counted=True)
+        if self.live > before:
+            self.peak = max(self.peak, self.live)
+            self._grown(self.live)
+        return result
+
+    def _note(self, tensor: torch.Tensor, *, counted: bool) -> None:
+        storage = storage_of(tensor)
+        if storage is None:
+            return
+        place = storage._cdata
+        size = storage.nbytes()
+        known = self._known.get(place)
+        if known is None:
+            released = weakref.ref(storage, lambda _: self._released(place))
+            self._known[place] = (size if counted else None, released)
+            self.live += size if counted else 0
+        elif known[0] is not None and known[0] != size:  # resized
+            self.live += size - known[0]
+            self._known[place] = (size, known[1])
+
+    def _released(self, place: int) -> None:
+        size, _ = self._known.pop(place)
+        self.live -= size or 0
