@@ -22,6 +22,9 @@ _BAR = "rgba(66,133,199,.45)"
 _RULE = "1px solid rgba(128,128,128,.6)"
 _SMALL = "font-size:12px;line-height:1.5"
 _CELL = "padding:1px 8px"
+_HEAD = "font-weight:600;padding:8px 8px 2px"
+_TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
+_WORD = "min-width:80px;padding-left:8px"
 
 
 def render(profile: Profile) -> str:
@@ -30,13 +33,13 @@ def render(profile: Profile) -> str:
     missing = words.uncounted(profile)
     parts = [
         f'<div class="convprofile" style="overflow-x:auto;{_SMALL}">',
-        f'<div style="font-size:14px;font-weight:600">{escape(words.title(profile))}</div>',
+        f'<div style="{_TITLE}">{escape(words.title(profile))}</div>',
         _facts(profile),
         *(_warning(message) for message in profile.warnings),
-        f"<div>Most expensive:{_list('ol', most)}</div>" if most else "",
+        _list("ol", most, "Most expensive"),
         _kinds(profile),
         _layers(profile),
-        _list("ul", words.notes(profile)),
+        _list("ul", words.notes(profile), "Notes"),
         _warning(missing) if missing else "",
         "</div>",
     ]
@@ -45,29 +48,32 @@ def render(profile: Profile) -> str:
 
 def _facts(profile: Profile) -> str:
     return "".join(
-        f'<div style="display:flex;max-width:1000px"><b style="min-width:64px">{word}</b>'
+        f'<div style="display:flex;max-width:1000px"><b style="{_WORD}">{word}</b>'
         f" <span>{escape(sentence)}</span></div>"
         for word, sentence in words.facts(profile)
     )
 
 
 def _warning(message: str) -> str:
-    style = "margin:2px 0;padding:1px 8px;max-width:1000px;border-left:3px solid rgb(217,138,0)"
+    style = (
+        "margin:2px 0;padding:1px 8px 1px 5px;max-width:1000px;border-left:3px solid rgb(217,138,0)"
+    )
     return f'<div role="note" style="{style}">⚠ {escape(message)}</div>'
 
 
-def _list(tag: str, items: Sequence[str]) -> str:
+def _list(tag: str, items: Sequence[str], head: str) -> str:
     if not items:
         return ""
     rows = "".join(f"<li>{escape(item)}</li>" for item in items)
-    return f'<{tag} style="margin:0;padding-left:24px;max-width:1000px">{rows}</{tag}>'
+    style = "margin:0;padding-left:32px;max-width:1000px"
+    return f'<div style="{_HEAD}">{head}</div><{tag} style="{style}">{rows}</{tag}>'
 
 
 def _layers(profile: Profile) -> str:
     rows = fold.rows(profile)
     columns = table.columns(profile, rows)
     found = _table(columns, "Layers, in the order in which their calls ended")
-    found += f'<div style="max-width:1000px">{escape(words.legend(columns))}.</div>'
+    found += f'<div style="padding:2px 8px;max-width:1000px">{escape(words.legend(columns))}.</div>'
     if len(rows) == len(profile.rows):
         return found
     every = "\n".join(text.lines(table.columns(profile, profile.rows, 40)))
@@ -88,26 +94,23 @@ def _table(columns: Sequence[Column], caption: str) -> str:
     What JupyterLab's own style doesn't set on every cell stands on the table, once: a
     hundred rows of a dozen cells are most of a report's size.
     """
-    head = "".join(
-        f'<th scope="col" style="{_cell(column)};border-bottom:{_RULE}">{_title(column)}</th>'
-        for column in columns
-    )
     rows = "".join(
         "<tr>" + "".join(_filled(column, place) for column in columns) + "</tr>"
         for place in range(len(columns[0].cells))
     )
     return (
-        f'<table style="border-collapse:collapse;margin:8px 0;text-align:right;'
+        f'<table style="border-collapse:collapse;margin:0;text-align:right;'
         f'font-variant-numeric:tabular-nums;{_SMALL}">'
-        f'<caption style="text-align:left;font-weight:600;padding:2px 8px">{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+        f'<caption style="text-align:left;{_HEAD}">{caption}</caption>'
+        f"<thead><tr>{''.join(map(_head, columns))}</tr></thead><tbody>{rows}</tbody>"
         f"<tfoot><tr>{''.join(map(_total, columns))}</tr></tfoot></table>"
     )
 
 
-def _title(column: Column) -> str:
+def _head(column: Column) -> str:
+    style = f"{_cell(column)};vertical-align:bottom;border-bottom:{_RULE}"
     unit = f"<br>[{column.unit}]" if column.unit else ""
-    return f"{_unbroken(column.head)}{unit}"
+    return f'<th scope="col" style="{style}">{_unbroken(column.head)}{unit}</th>'
 
 
 def _unbroken(words: str) -> str:
