@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, get_args
 
 from magics import units
 from magics.renderers.column import printable
@@ -147,6 +147,8 @@ def _why(row: LayerProfile, profile: Profile) -> str:
 def _bound(row: LayerProfile, ceilings: Ceilings | None) -> roofline.Bound | None:
     """Return the verdict on a row as it was reached, or `None` where there is none."""
     if ceilings is None or row.roof_s is None or not row.efficiency or not row.bytes_moved:
+        return None
+    if row.bound not in get_args(roofline.Verdict):
         return None
     flops = roofline.needed_flops(row)
     by_compute = ceilings.compute_time_s(flops) >= row.roof_s * _NEARLY
