@@ -92,6 +92,8 @@ def parser(prog: str, description: str, epilog: str = "") -> Parser:
     add("--memory", action=switch, help="follow the memory of every layer")
     add("--roofline", action=switch,
         help="measure the machine's ceilings and say what bounds each layer")  # fmt: skip
+    add("--fresh-ceilings", action="store_true", help="measure known ceilings again")
+    add("--kernels", action="store_true", help="name the kernels that ran for each layer")
     return made
 
 

@@ -35,6 +35,8 @@ class Options:
         receptive_field: Follow the receptive field of every layer over the whole graph.
         memory: Follow the memory of every layer; `None` means as `measure` says.
         roofline: Measure the device's ceilings and say what bounds each timed layer.
+        fresh_ceilings: Measure the ceilings again, even if they are known from before.
+        kernels: Name the kernels that ran for each layer, from one run more.
         kwargs: Keyword arguments for the model, where a name is also that of an option.
     """
 
@@ -50,6 +52,8 @@ class Options:
     receptive_field: bool = True
     memory: bool | None = None
     roofline: bool = True
+    fresh_ceilings: bool = False
+    kernels: bool = False
     kwargs: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:

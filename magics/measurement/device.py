@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from magics.errors import RecordError
+from magics.measurement import cuda
 from magics.measurement.contention import CONTENDED, Contention
+from magics.measurement.environment import processor
 from magics.measurement.probes import Probes, Setting
 from magics.records import Ceilings
 from magics.records.decode import decoded
@@ -30,7 +32,7 @@ from magics.theory import roofline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magics.measurement.rows import Plan
+    from magics.measurement.plan import Plan
     from magics.records import Profile
 
 _SCHEMA = 1
@@ -113,39 +115,25 @@ def _measured(setting: Setting, precision: str) -> Ceilings:
 
 def _key(setting: Setting, layout: str) -> dict[str, Any]:
     """Return all that ceilings depend on."""
-    cuda = setting.device.type == "cuda"
     name = str(setting.dtype).removeprefix("torch.")
-    if cuda and setting.dtype is torch.float32 and _tensor_cores():
-        name = "tf32"
+    facts: dict[str, str] = {}
+    if setting.device.type == "cuda":
+        facts = cuda.facts(setting.device)
+        if name == "float32" and "on" in facts["tf32"]:
+            name = "tf32"
     return {
         "schema": _SCHEMA,
         "host": platform.node(),
-        "device": torch.cuda.get_device_name(setting.device) if cuda else str(setting.device),
+        "device": str(setting.device),
+        "cuda": facts,
         "processor": processor(),
         "processors": os.cpu_count(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
         "precision": name,
         "layout": layout,
-        "threads": 0 if cuda else setting.threads,
+        "threads": 0 if facts else setting.threads,
     }
-
-
-def _tensor_cores() -> bool:
-    return torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return name
 
 
 def cache_folder() -> Path:
@@ -198,12 +186,13 @@ def judged(profile: Profile, plan: Plan, tensors: list[torch.Tensor], *, fresh: 
         tensors: The inputs.
         fresh: Measure the ceilings again.
     """
-    device = tensors[0].device if tensors else torch.device(profile.environment["device"])
+    # Processor times of several threads add up, so one thread's rate is what they compare with.
+    added_up = profile.plain is not None and profile.plain.clock == "cpu"
     try:
         probed = measure_ceilings(
-            device,
+            profile.environment["device"],
             _main_dtype(profile),
-            int(profile.environment["threads"]),
+            1 if added_up else int(profile.environment["threads"]),
             _layout(tensors),
             fresh=fresh,
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from magics.measurement.modules import Forward, Target
-    from magics.measurement.rows import Key, Plan
+    from magics.measurement.plan import Key, Plan
 
 
 @dataclass(frozen=True, slots=True)

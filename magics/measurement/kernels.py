@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from magics.measurement.frames import Workload
-    from magics.measurement.rows import Key
+    from magics.measurement.plan import Key
     from magics.measurement.state import Watch
     from magics.records import Profile
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from magics.measurement.modules import Target
-    from magics.measurement.rows import Key
+    from magics.measurement.plan import Key
     from magics.measurement.state import Watch
     from magics.records import LayerProfile, Profile
 
@@ -56,12 +56,14 @@ class Found:
         other: Memory of everything else.
         peak: Most alive at any moment [bytes].
         allocator: The allocator's peak, workspace included, where it tells [bytes].
+        problem: Why it is not known what is saved, '' if it is.
     """
 
     rows: dict[Key, RowMemory] = field(default_factory=dict)
     other: RowMemory = field(default_factory=RowMemory)
     peak: int = 0
     allocator: int | None = None
+    problem: str = ""
 
 
 class SavedTensors:
@@ -159,15 +161,24 @@ def measured(work: Workload, *, backward: bool, denormals: DenormalWatch) -> Fou
                 work.run()
     found.allocator = allocator.nbytes
     if not backward:
-        with torch.enable_grad(), second.frames.placed(), _hooks(second):
-            work.run()
-        for key, memory in second.found.rows.items():
-            found.rows.setdefault(key, RowMemory()).saved = memory.saved
-        found.other.saved = second.found.other.saved
+        _would_save(second, work, found)
     elif denormals.active:
         with torch.no_grad(), second.frames.placed():
             work.run()
     return found
+
+
+def _would_save(run: _Pass, work: Workload, found: Found) -> None:
+    """Find out what a training step would save, if the model can do one."""
+    try:
+        with torch.enable_grad(), run.frames.placed(), _hooks(run):
+            work.run()
+    except Exception as error:  # noqa: BLE001, a model for inference may raise anything
+        found.problem = f"with gradients the model raises {type(error).__name__}: {error}"
+        return
+    for key, memory in run.found.rows.items():
+        found.rows.setdefault(key, RowMemory()).saved = memory.saved
+    found.other.saved = run.found.other.saved
 
 
 def _hooks(run: _Pass) -> saved_tensors_hooks:
@@ -234,23 +245,29 @@ def followed(profile: Profile, work: Workload, watch: Watch, *, backward: bool) 
     found = measured(work, backward=backward, denormals=denormals)
     watch.restore()
 
-    def with_memory(layer: LayerProfile) -> LayerProfile:
-        memory = found.rows.get((layer.name, layer.call_index))
+    known = not found.problem
+
+    def with_memory(layer: LayerProfile, memory: RowMemory | None) -> LayerProfile:
         if memory is None:
             return layer
-        return replace(layer, saved_bytes=memory.saved, peak_bytes=memory.peak)
+        saved = memory.saved if known else None
+        return replace(layer, saved_bytes=saved, peak_bytes=memory.peak)
 
-    saved = found.other.saved + sum(memory.saved for memory in found.rows.values())
-    total = sizes(work.target, work.tensors()) | {"saved": saved}
+    total = sizes(work.target, work.tensors())
+    if known:
+        total["saved"] = found.other.saved + sum(memory.saved for memory in found.rows.values())
     total["training_peak" if backward else "inference_peak"] = found.peak
     if found.allocator is not None:
         total["allocator_peak"] = found.allocator
+    layers = (
+        with_memory(layer, found.rows.get((layer.name, layer.call_index)))
+        for layer in profile.layers
+    )  # fmt: skip
+    unknown = [f"What is kept for backward is not known: {found.problem}"] if not known else []
     return replace(
         profile,
-        layers=tuple(map(with_memory, profile.layers)),
-        other=replace(
-            profile.other, saved_bytes=found.other.saved, peak_bytes=found.other.peak
-        ),
+        layers=tuple(layers),
+        other=with_memory(profile.other, found.other),
         memory=total,
-        warnings=(*profile.warnings, *denormals.warnings()),
-    )  # fmt: skip
+        warnings=(*profile.warnings, *unknown, *denormals.warnings()),
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from magics.measurement import cuda
 from magics.measurement.clock import CPU, NANOSECOND, WALL
 from magics.theory.roofline import falling
 
@@ -71,13 +72,15 @@ class Probes:
         Args:
             setting: What to measure.
             wall: Tells when to stop.
-            work: Tells how long a probe took, on a processor. With one thread that is the
-                thread's own time, which is the same on a quiet machine and stays right on a
-                busy one.
+            work: Tells how long a probe took: the device's clock by default. With one thread
+                of a processor that is the thread's own time, which is the same on a quiet
+                machine and stays right on a busy one.
         """
         self._setting, self._wall = setting, wall
-        self._work = work or (CPU if setting.threads == 1 else wall)
         self._cuda = setting.device.type == "cuda"
+        if work is None:
+            work = cuda.clock() if self._cuda else CPU if setting.threads == 1 else wall
+        self._work = work
         self._deadline = 0.0
 
     def peak(self) -> tuple[float, str]:
@@ -209,22 +212,10 @@ class Probes:
         return max(best, NANOSECOND)
 
     def _seconds(self, run: Run, count: int) -> float:
-        if self._cuda:
-            return self._cuda_seconds(run, count)
         begin = self._work.read()
         for _ in range(count):
             run()
-        return (self._work.read() - begin) * NANOSECOND
-
-    def _cuda_seconds(self, run: Run, count: int) -> float:
-        begin = torch.cuda.Event(enable_timing=True)
-        end = torch.cuda.Event(enable_timing=True)
-        begin.record()
-        for _ in range(count):
-            run()
-        end.record()
-        end.synchronize()
-        return float(begin.elapsed_time(end)) * 1e-3
+        return self._work.seconds(begin, self._work.read())[0]
 
 
 _IMAGE_DIMS = 4
