@@ -35,10 +35,16 @@ _LINEAR = ("input", "weight", "bias")
 MATRIX_PRODUCTS = frozenset({
     "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "dot", "vdot", "inner", "outer",
     "ger", "addmm", "addmm_", "addbmm", "addbmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
-    "addr", "addr_", "einsum", "tensordot", "chain_matmul", "multi_dot", "bilinear", "cdist",
+    "addr", "addr_", "einsum", "tensordot", "chain_matmul", "multi_dot", "bilinear",
     "scaled_dot_product_attention", "_native_multi_head_attention",
 })  # fmt: skip
 """Functions that are matrix products; their MACs are those of what they run inside."""
+
+LOOKALIKES = frozenset({"instance_norm"})
+"""Functions that run a layer's operator without being that layer."""
+
+Needs = Callable[[torch.Tensor], bool]
+"""Tells whether backward would need the gradient of a tensor."""
 
 
 def per_axis(value: int | tuple[int, ...] | list[int] | None, axes: int) -> tuple[int, ...]:
@@ -67,7 +73,7 @@ def element_size(tensor: torch.Tensor) -> int:
     return int(tensor.element_size())
 
 
-def _conv(kind: str, axes: int, given: Arguments, output: torch.Tensor) -> Layer:
+def _conv(kind: str, axes: int, given: Arguments, output: torch.Tensor, needs: Needs) -> Layer:
     image, weight = given["input"], given["weight"]
     kernel_size = tuple(weight.shape[2:])
     dilation = per_axis(given.get("dilation", 1), axes)
@@ -93,12 +99,12 @@ def _conv(kind: str, axes: int, given: Arguments, output: torch.Tensor) -> Layer
         groups=given.get("groups", 1),
         bias=given.get("bias") is not None,
         itemsize=element_size(output),
-        needs_input_grad=image.requires_grad,
-        needs_weight_grad=weight.requires_grad,
+        needs_input_grad=needs(image),
+        needs_weight_grad=needs(weight),
     )
 
 
-def _pool(kind: str, axes: int, given: Arguments, output: torch.Tensor) -> Layer:
+def _pool(kind: str, axes: int, given: Arguments, output: torch.Tensor, needs: Needs) -> Layer:
     image = given["input"]
     kernel_size = per_axis(given.get("kernel_size"), axes)
     windowed = not kind.startswith(("adaptive", "fractional"))
@@ -112,14 +118,16 @@ def _pool(kind: str, axes: int, given: Arguments, output: torch.Tensor) -> Layer
         padding=both_sides(per_axis(given.get("padding", 0), axes)) if windowed else (),
         dilation=per_axis(given.get("dilation", 1), axes) if windowed else (),
         itemsize=element_size(output),
-        needs_input_grad=image.requires_grad,
+        needs_input_grad=needs(image),
         needs_weight_grad=False,
         return_indices=indices and bool(given.get("return_indices") or image.requires_grad),
         ceil_mode=bool(given.get("ceil_mode")),
     )
 
 
-def _batch_norm(kind: str, _axes: int, given: Arguments, output: torch.Tensor) -> Layer:
+def _batch_norm(
+    kind: str, _axes: int, given: Arguments, output: torch.Tensor, needs: Needs
+) -> Layer:
     image, weight = given["input"], given.get("weight")
     mean = given.get("running_mean")
     return Layer(
@@ -130,24 +138,24 @@ def _batch_norm(kind: str, _axes: int, given: Arguments, output: torch.Tensor) -
         training=bool(given.get("training")) or mean is None,
         affine=weight is not None,
         running_stats=mean is not None,
-        needs_input_grad=image.requires_grad,
-        needs_weight_grad=weight is not None and weight.requires_grad,
+        needs_input_grad=needs(image),
+        needs_weight_grad=weight is not None and needs(weight),
     )
 
 
-def _linear(kind: str, _axes: int, given: Arguments, output: torch.Tensor) -> Layer:
+def _linear(kind: str, _axes: int, given: Arguments, output: torch.Tensor, needs: Needs) -> Layer:
     return Layer(
         kind=kind,
         input_shape=tuple(given["input"].shape),
         output_shape=tuple(output.shape),
         bias=given.get("bias") is not None,
         itemsize=element_size(output),
-        needs_input_grad=given["input"].requires_grad,
-        needs_weight_grad=given["weight"].requires_grad,
+        needs_input_grad=needs(given["input"]),
+        needs_weight_grad=needs(given["weight"]),
     )
 
 
-Reader = Callable[[str, int, Arguments, torch.Tensor], Layer]
+Reader = Callable[[str, int, Arguments, torch.Tensor, Needs], Layer]
 
 
 def _readers() -> dict[str, tuple[str, int, tuple[str, ...], Reader]]:
@@ -179,9 +187,16 @@ _READERS = _readers()
 def kind_of(function: Callable[..., Any]) -> str | None:
     """Return the kind of layer that a function computes, or `None` if it is none."""
     name = getattr(function, "__name__", "")
+    if isinstance(function, _OPERATORS):  # torch.ops.other_library.conv2d takes what it likes
+        return None
     if name in _READERS:
         return _READERS[name][0]
-    return "matmul" if name in MATRIX_PRODUCTS else None
+    if name in MATRIX_PRODUCTS:
+        return "matmul"
+    return "other" if name in LOOKALIKES else None
+
+
+_OPERATORS = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
 
 
 def arguments(
@@ -195,13 +210,13 @@ def arguments(
     return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
-def layer_of(function: Callable[..., Any], given: Arguments, output: object) -> Layer:
+def layer_of(function: Callable[..., Any], given: Arguments, output: object, needs: Needs) -> Layer:
     """Read one call of a layer function, given its arguments by name, as a `Layer`."""
     kind, axes, _, read = _READERS[function.__name__]
     first = output[0] if isinstance(output, tuple | list) else output
     if not isinstance(first, torch.Tensor):
         raise TypeError(f"{kind}: the output is no tensor (got {type(first).__name__})")
-    return read(kind, axes, given, first)
+    return read(kind, axes, given, first, needs)
 
 
 def reads(function: Callable[..., Any]) -> bool:

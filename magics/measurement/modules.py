@@ -50,7 +50,7 @@ class Target:
         return {
             id(parameter): parameter
             for module in self.modules.values()
-            for parameter in module.parameters()
+            for parameter in module.parameters(recurse=isinstance(module, torch.jit.ScriptModule))
         }
 
 

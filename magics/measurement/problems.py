@@ -14,16 +14,20 @@ from magics.measurement.operators import tensors_in
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from magics.measurement.capture import Call
+    from magics.measurement.calls import Call
+    from magics.measurement.modules import Target
 
 _LONGEST = 200  # characters of a foreign message that are quoted
 
 
-def explain(error: Exception, stack: Sequence[Call], args: tuple[Any, ...]) -> ForwardError:
+def explain(
+    error: Exception, target: Target, stack: Sequence[Call], args: tuple[Any, ...]
+) -> ForwardError:
     """Return what to raise for an exception that a model raised.
 
     Args:
         error: What it raised.
+        target: The model.
         stack: The calls that were open, the outermost first.
         args: The model's inputs.
     """

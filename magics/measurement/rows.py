@@ -8,216 +8,158 @@ and is summed up as everything else.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.pooling import (
-    _AdaptiveAvgPoolNd,
-    _AdaptiveMaxPoolNd,
-    _AvgPoolNd,
-    _LPPoolNd,
-    _MaxPoolNd,
-)
 
 from magics import theory
-from magics.measurement.functions import both_sides, per_axis
+from magics.measurement.calls import Call
+from magics.measurement.module_layers import LAYERS, as_module, own_layer
+from magics.measurement.operators import known_backward
+from magics.measurement.plan import Key, Plan, Row
 from magics.theory import Cost, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from magics.measurement.capture import Call, Operator
+    from magics.measurement.calls import Operator
     from magics.measurement.modules import Target
 
-Key = tuple[str, int]
-
-_LAYERS = (
-    _ConvNd, _NormBase, nn.Linear, _MaxPoolNd, _AvgPoolNd, _LPPoolNd, _AdaptiveAvgPoolNd,
-    _AdaptiveMaxPoolNd, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d,
-)  # fmt: skip
-"""A layer also where modules in it compute its weight (parametrizations)."""
+__all__ = ["Key", "Plan", "Row", "plan"]
 
 _PRODUCTS = {"linear", "matmul"}
 _UNTIMED = "runs inside one call, without a time of its own"
+_SCRIPTED = "scripted: the times of the layers in it are here"
 
 
-@dataclass(slots=True)
-class Row:
-    """One row to be: a call, its kind and its work.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A layer's work in a call: of a layer function, or of an operator by itself."""
 
-    Attributes:
-        name: Path, or ``path.function()``.
-        call_index: 0 for the first call of this name.
-        kind: Kind of layer.
-        type: Class of the module, or name of the function.
-        call: The call that the row is about.
-        layer: The call read as a layer, where it is one.
-        cost: Work of the forward.
-        backward: Work of the backward.
-        params: Parameters used here first.
-        timed: Whether a time can be had.
-        note: What the reader should know.
-    """
-
-    name: str
-    call_index: int
     kind: str
-    type: str
+    name: str
     call: Call
     layer: Layer | None
     cost: Cost
     backward: Cost
-    params: int = 0
-    timed: bool = True
-    note: str = ""
-
-    @property
-    def key(self) -> Key:
-        """Name and call index, unique within a profile."""
-        return (self.name, self.call_index)
+    timed: bool
 
 
-@dataclass(slots=True)
-class Plan:
-    """The rows of one model on one input, and what is no row.
+def plan(root: Call, target: Target, *, backward: bool = False) -> Plan:
+    """Decide on the rows.
 
-    Attributes:
-        rows: One per call, in the order of the calls' ends.
-        other: Work of everything else.
-        other_params: Parameters that no row uses.
-        uncounted: Calls of operators without a formula, by operator and place.
-        modules: Paths of modules that are rows as a whole.
-        functions: Layer functions that have rows of their own: name and calling namespaces.
+    Args:
+        root: What the model did.
+        target: The model.
+        backward: A backward will be run: what has no formula for it is uncounted, too.
     """
-
-    rows: list[Row] = field(default_factory=list)
-    other: Cost = field(default_factory=Cost)
-    other_params: int = 0
-    uncounted: Counter[tuple[str, str]] = field(default_factory=Counter)
-    modules: set[str] = field(default_factory=set)
-    functions: dict[str, list[dict[str, object]]] = field(default_factory=dict)
-
-
-def plan(root: Call, target: Target) -> Plan:
-    """Decide on the rows."""
-    planner = _Planner(target)
+    planner = _Planner(target, backward=backward)
     planner.visit(root)
     return planner.finish()
 
 
 class _Planner:
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, backward: bool) -> None:
         self._plan = Plan()
-        self._target = target
+        self._backward = backward
         self._names: Counter[str] = Counter()
-        self._sizes = {key: p.numel() for key, p in target.parameters().items()}
-        self._unused = dict(self._sizes)
+        self._unused = {key: p.numel() for key, p in target.parameters().items()}
 
     def finish(self) -> Plan:
         self._plan.other_params = sum(self._unused.values())
         return self._plan
 
     def visit(self, call: Call) -> None:
-        layers = [item for item in call.operators if item.work.layer is not None]
-        parts = len(call.functions) + len(layers)
-        self._note_uncounted(call)
+        functions = [_of_function(inner) for inner in call.functions]
+        by_themselves = [item for item in call.operators if item.work.kind != "other"]
+        parts = [*functions, *(_of_operator(call, item) for item in by_themselves)]
+        rest = [item for item in call.operators if item.work.kind == "other"]
+        kinds = {part.kind for part in parts}
         if _is_leaf(call):
-            kinds = {f.kind for f in call.functions} | {item.work.kind for item in layers}
-            one = parts <= 1 or (kinds <= _PRODUCTS and not _scripted(call))
-            if one:
-                self._whole(call, layers, kinds)
+            own = own_layer(call)
+            one = len(parts) <= 1 or (kinds <= _PRODUCTS and not _scripted(call))
+            if one or own is not None:
+                self._whole(call, parts, rest, own)
                 return
+        self._note_uncounted(call.path, call.operators)
+        waiting = iter(functions)
         for inner in call.calls:
             if inner.module is not None:
                 self.visit(inner)
             else:
-                self._note_uncounted(inner)
-                self._function(inner)
-        for item in layers:
-            self._operator(call, item)
-        rest = _sum(item for item in call.operators if item.work.layer is None)
-        if _scripted(call):
-            self._plan.modules.add(call.path)
-            note = "scripted: the times of the layers in it are here"
-            self._add(call, call.path, "other", None, cost=rest, backward=Cost(), note=note)
-        else:
-            self._plan.other += rest
+                self._function(next(waiting))
+        for part in parts[len(functions) :]:
+            self._add(part.call, _within(call, part.name), part)
+        self._glue(call, rest)
 
-    def _whole(self, call: Call, layers: list[Operator], kinds: set[str]) -> None:
+    def _whole(
+        self, call: Call, parts: list[_Part], rest: list[Operator], own: Layer | None
+    ) -> None:
         """Make a module one row."""
         for inner in call.modules:
             self.visit(inner)
-        layer, kind = _only_layer(call, layers), "other"
-        if layer is not None:
-            layer = _as_module(call, layer)
-            kind = layer.kind
-            cost, backward = theory.cost(layer), theory.backward_cost(layer)
-        else:
-            kind = next(iter(kinds)) if len(kinds) == 1 else "matmul" if kinds else "other"
-            cost = sum((inner.cost() for inner in call.functions), Cost())
-            cost += _sum(layers)
-            backward = _products_backward(call, layers)
-            own = _own_formula(call)
-            if own is not None:
-                layer, kind = own, own.kind
-                cost, backward = theory.cost(own), _backward(own)
-        for inner in call.functions:
-            self._note_uncounted(inner)
-        extra = [item for item in call.operators if item.work.layer is None]
-        if kind == type(call.module).__name__:
-            extra = []
-        elif layer is not None:
-            # The count of batches in batch norm and the like: no work to speak of.
-            extra = [item for item in extra if item.output_shape]
-        cost += _sum(extra)
         self._plan.modules.add(call.path)
-        self._add(call, call.path, kind, layer, cost=cost, backward=backward)
+        layer = parts[0].layer if len(parts) == 1 else None
+        if own is not None:
+            backward = known_backward(own)
+            if backward is None and self._backward:
+                self._plan.uncounted[f"{own.kind} (backward)", call.path] += 1
+            whole = _Part(own.kind, "", call, own, theory.cost(own), backward or Cost(), timed=True)
+            self._add(call, call.path, whole)
+            return
+        self._note_uncounted(call.path, call.operators)
+        for inner in call.functions:
+            self._note_function(inner)
+        if layer is not None:
+            layer = as_module(call, layer)
+            cost, backward = theory.cost(layer), known_backward(layer) or Cost()
+            # Moves are the layer's own (padding); a count of batches is no work to speak of.
+            rest = [item for item in rest if item.output_shape and _computes(item)]
+        else:
+            cost = sum((part.cost for part in parts), Cost())
+            backward = sum((part.backward for part in parts), Cost())
+        cost += _sum(rest)
+        backward += _sum_backward(rest)
+        kinds = {part.kind for part in parts}
+        kind = layer.kind if layer is not None else _common(kinds)
+        self._add(call, call.path, _Part(kind, "", call, layer, cost, backward, timed=True))
 
-    def _function(self, call: Call) -> None:
-        name = f"{call.path}.{call.name}()" if call.path else f"{call.name}()"
-        layer = call.layer
-        cost = theory.cost(layer) if layer else call.cost()
-        operators = [item for item in call.operators if item.work.layer is not None]
-        backward = theory.backward_cost(layer) if layer else _products_backward(call, operators)
+    def _function(self, part: _Part) -> None:
+        call = part.call
+        self._note_function(call)
         known = self._plan.functions.setdefault(call.name, [])
         if call.namespace is not None and all(call.namespace is not item for item in known):
             known.append(call.namespace)
-        self._add(call, name, call.kind, layer, cost=cost, backward=backward)
+        self._add(call, _within(call, part.name), part)
 
-    def _operator(self, call: Call, item: Operator) -> None:
-        layer = item.work.layer
-        if layer is None:
-            return
-        short = item.name.rpartition("::")[2].strip("_")
-        name = f"{call.path}.{short}()" if call.path else f"{short}()"
-        inner = replace_call(call, item)
-        cost, backward = theory.cost(layer), _backward(layer)
-        row = self._add(inner, name, layer.kind, layer, cost=cost, backward=backward)
-        row.timed, row.note = False, _UNTIMED
-        row.type = short
+    def _glue(self, call: Call, rest: list[Operator]) -> None:
+        if _scripted(call):
+            self._plan.modules.add(call.path)
+            glue = _Part("other", "", call, None, _sum(rest), _sum_backward(rest), timed=True)
+            self._add(call, call.path, glue).note = _SCRIPTED
+        else:
+            self._plan.other += _sum(rest)
+            self._plan.other_backward += _sum_backward(rest)
 
-    def _add(  # noqa: PLR0913, the parts of a row
-        self,
-        call: Call,
-        name: str,
-        kind: str,
-        layer: Layer | None,
-        *,
-        cost: Cost,
-        backward: Cost,
-        note: str = "",
-    ) -> Row:
+    def _add(self, call: Call, name: str, part: _Part) -> Row:
         index = self._names[name]
         self._names[name] += 1
-        label = call.name if call.module is None else type(call.module).__name__
+        label = part.name or type(call.module).__name__
         if isinstance(call.module, torch.jit.ScriptModule):
             label = getattr(call.module, "original_name", label)
         row = Row(
-            name, index, kind, label, call, layer, cost, backward, self._params(call), note=note
+            name,
+            index,
+            part.kind,
+            label,
+            call,
+            part.layer,
+            part.cost,
+            part.backward,
+            self._params(call),
+            timed=part.timed,
+            note="" if part.timed else _UNTIMED,
         )
         self._plan.rows.append(row)
         return row
@@ -231,18 +173,59 @@ class _Planner:
             keys |= {key for inner in call.functions for key in inner.parameters}
         return sum(self._unused.pop(key, 0) for key in keys)
 
-    def _note_uncounted(self, call: Call) -> None:
-        for item in call.operators:
+    def _note_function(self, call: Call) -> None:
+        if call.layer is None:  # else its arguments say what it costs, whatever it runs
+            self._note_uncounted(call.path, call.all_operators())
+
+    def _note_uncounted(self, path: str, items: Iterable[Operator]) -> None:
+        for item in items:
             if item.work.cost is None:
-                self._plan.uncounted[item.name, call.path] += 1
+                self._plan.uncounted[item.name, path] += 1
+            elif item.work.backward is None and self._backward:
+                self._plan.uncounted[f"{item.name} (backward)", path] += 1
 
 
-def replace_call(call: Call, item: Operator) -> Call:
-    """Return a call that stands for one operator within another call."""
-    return replace(
-        call, module=None, name=item.name, calls=[], operators=[item], parameters=(),
-        input_shape=item.input_shape, output_shape=item.output_shape, dtype=item.dtype,
-    )  # fmt: skip
+def _of_function(call: Call) -> _Part:
+    """Read a call of a layer function.
+
+    Where the one operator that ran has other MACs than the arguments say, `vmap` hides a
+    batch, and what ran is right.
+    """
+    layer = call.layer
+    if layer is None:
+        cost, backward = call.cost(), call.backward()
+        return _Part(call.kind, call.name, call, None, cost, backward, timed=True)
+    ran = [item.work for item in call.all_operators() if item.work.kind != "other"]
+    if len(ran) == 1 and ran[0].layer is not None and ran[0].cost is not None:
+        layer = layer if ran[0].cost.macs == theory.cost(layer).macs else ran[0].layer
+    cost, backward = theory.cost(layer), theory.backward_cost(layer)
+    return _Part(layer.kind, call.name, call, layer, cost, backward, timed=True)
+
+
+def _of_operator(call: Call, item: Operator) -> _Part:
+    stand_in = Call(
+        call.path,
+        name=item.name,
+        operators=[item],
+        parameters=item.parameters,
+        input_shape=item.input_shape,
+        output_shape=item.output_shape,
+        dtype=item.dtype,
+    )
+    work, name = item.work, item.name.rpartition("::")[2].strip("_")
+    cost, backward = work.cost or Cost(), work.backward or Cost()
+    return _Part(work.kind, name, stand_in, work.layer, cost, backward, timed=False)
+
+
+def _within(call: Call, name: str) -> str:
+    return f"{call.path}.{name}()" if call.path else f"{name}()"
+
+
+def _common(kinds: set[str]) -> str:
+    """Return the kind of a module that is several parts, or none."""
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "matmul" if kinds else "other"
 
 
 def _scripted(call: Call) -> bool:
@@ -250,62 +233,16 @@ def _scripted(call: Call) -> bool:
 
 
 def _is_leaf(call: Call) -> bool:
-    return call.module is not None and (not call.modules or isinstance(call.module, _LAYERS))
+    return call.module is not None and (not call.modules or isinstance(call.module, LAYERS))
 
 
-def _only_layer(call: Call, layers: list[Operator]) -> Layer | None:
-    """Return the one layer that a module consists of, or `None`."""
-    if len(call.functions) == 1 and not layers:
-        return call.functions[0].layer
-    return layers[0].work.layer if len(layers) == 1 and not call.functions else None
-
-
-def _as_module(call: Call, layer: Layer) -> Layer:
-    """Let the module's own arguments overrule what its function was given.
-
-    Padding that is not of zeros is done before the convolution, which then has none.
-    """
-    module = call.module
-    if isinstance(module, nn.SyncBatchNorm):
-        return replace(layer, kind="sync_batch_norm")
-    if isinstance(module, _ConvNd) and module.padding_mode != "zeros":
-        axes = len(module.kernel_size)
-        if isinstance(module.padding, str):
-            flat = module._reversed_padding_repeated_twice
-            sides = tuple((flat[2 * i], flat[2 * i + 1]) for i in reversed(range(axes)))
-        else:
-            sides = both_sides(per_axis(module.padding, axes))
-        shape = call.input_shape
-        shape = shape if len(shape) == axes + 2 else (1, *shape)
-        return replace(layer, input_shape=shape, padding=sides, zero_padding=False)
-    return layer
-
-
-def _own_formula(call: Call) -> Layer | None:
-    """Return a module as a layer of its class' own kind, if a formula is registered for it."""
-    kind = type(call.module).__name__
-    if kind in theory.KINDS or not (call.input_shape and call.output_shape):
-        return None
-    layer = Layer(kind=kind, input_shape=call.input_shape, output_shape=call.output_shape)
-    try:
-        theory.cost(layer)
-    except theory.UnknownKindError:
-        return None
-    return layer
-
-
-def _backward(layer: Layer) -> Cost:
-    try:
-        return theory.backward_cost(layer)
-    except theory.UnknownKindError:
-        return Cost()
-
-
-def _products_backward(call: Call, layers: Iterable[Operator]) -> Cost:
-    inner = [item for function in call.functions for item in function.all_operators()]
-    known = [item.work.layer for item in (*inner, *layers) if item.work.layer is not None]
-    return sum(map(_backward, known), Cost())
+def _computes(item: Operator) -> bool:
+    return item.work.cost is not None and item.work.cost.elementwise_flops > 0
 
 
 def _sum(items: Iterable[Operator]) -> Cost:
     return sum((item.work.cost or Cost() for item in items), Cost())
+
+
+def _sum_backward(items: Iterable[Operator]) -> Cost:
+    return sum((item.work.backward or Cost() for item in items), Cost())

@@ -17,6 +17,7 @@ from magics.theory.formulas import (
     cost,
     register_formula,
 )
+from magics.theory.normalisation import elementwise_backward
 
 __all__ = [
     "KINDS",
@@ -26,6 +27,7 @@ __all__ = [
     "backward_cost",
     "convolution",
     "cost",
+    "elementwise_backward",
     "normalisation",
     "pooling",
     "register_formula",

@@ -9,7 +9,7 @@ One multiply-add is one MAC; FLOPs are derived from MACs in one place, `Cost.flo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, TypeVar
 
@@ -197,12 +197,18 @@ class Cost:
         return self.total_flops / self.bytes_moved if self.bytes_moved else 0.0
 
     def __add__(self, other: Cost) -> Cost:
+        # Spelled out, because a profile adds up thousands of these.
         return Cost(
-            **{item.name: getattr(self, item.name) + getattr(other, item.name) for item in _FIELDS},
+            macs=self.macs + other.macs,
+            elementwise_flops=self.elementwise_flops + other.elementwise_flops,
+            bytes_read=self.bytes_read + other.bytes_read,
+            bytes_written=self.bytes_written + other.bytes_written,
+            useful_macs=self.useful_macs + other.useful_macs,
+            grad_input_macs=self.grad_input_macs + other.grad_input_macs,
+            grad_weight_macs=self.grad_weight_macs + other.grad_weight_macs,
+            repeat_bytes=self.repeat_bytes + other.repeat_bytes,
         )
 
-
-_FIELDS = fields(Cost)
 
 if TYPE_CHECKING:
     Formula = Callable[[Layer], Cost]

@@ -90,30 +90,38 @@ def elementwise_cost(layer: Layer) -> Cost:
 def elementwise_backward_cost(layer: Layer) -> Cost:
     """Return the backward cost of an elementwise layer: as many operations as forward.
 
-    Source: each operand's local derivative times the output's gradient; a lower bound for
-    functions with a costly derivative.
+    Source: see `elementwise_backward`.
 
     Raises:
         UnknownKindError: If `Layer.flops_per_output` is `None`.
     """
     if not layer.needs_input_grad:
         return Cost()
-    return _elementwise(layer, "backward")
+    return elementwise_backward(_elementwise(layer, "backward"))
+
+
+def elementwise_backward(forward: Cost) -> Cost:
+    """Return the backward cost of elementwise work, given that of its forward.
+
+    As many operations; the output's gradient and the saved operands are read, the gradient of
+    each operand is written.
+
+    Source: each operand's local derivative times the output's gradient; a lower bound for
+    functions with a costly derivative.
+    """
+    return Cost(
+        elementwise_flops=forward.elementwise_flops,
+        bytes_read=forward.bytes_moved,
+        bytes_written=forward.bytes_read,
+    )
 
 
 def _elementwise(layer: Layer, direction: str) -> Cost:
     if layer.flops_per_output is None:
         raise UnknownKindError(layer.kind, direction)
     operands = layer.input_elements + (prod(layer.other_shape) if layer.other_shape else 0)
-    outputs = layer.output_elements
-    flops = layer.flops_per_output * outputs
-    if direction == "forward":
-        read, written = operands, outputs
-    else:
-        # dy and the saved operand come in, the gradient of each operand goes out.
-        read, written = outputs + operands, operands
     return Cost(
-        elementwise_flops=flops,
-        bytes_read=layer.itemsize * read,
-        bytes_written=layer.itemsize * written,
+        elementwise_flops=layer.flops_per_output * layer.output_elements,
+        bytes_read=layer.itemsize * operands,
+        bytes_written=layer.itemsize * layer.output_elements,
     )

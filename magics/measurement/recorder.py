@@ -1,0 +1,206 @@
+"""Builds the tree of calls while a model runs."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from magics.measurement import functions, operators
+from magics.measurement.calls import Call, Operator
+from magics.measurement.operators import tensors_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from torch import nn
+
+    from magics.measurement.modules import Forward, Target
+    from magics.measurement.state import Watch
+
+
+class Recorder:
+    """Builds the tree of calls while the model runs.
+
+    Attributes:
+        root: Stands for the code that calls the model.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        watch: Watch,
+        observed: Callable[[Recorder], AbstractContextManager[object]],
+    ) -> None:
+        """Keep what is needed.
+
+        Args:
+            target: What will be called.
+            watch: To be told of writes.
+            observed: Returns the context in which functions and operators are seen; torch
+                keeps it per thread.
+        """
+        self.root = Call("")
+        self._stacks = {threading.get_ident(): [self.root]}
+        self._watch = watch
+        self._observed = observed
+        self._parameters = target.parameters()
+        self._written_places: dict[Any, tuple[tuple[int, str], ...]] = {}
+        self._derived = WeakTensorKeyDictionary()  # what a parameter had a part in
+        self._records_gradients = torch.is_grad_enabled()
+
+    @property
+    def stack(self) -> list[Call]:
+        """The calls that are open in this thread, the outermost first."""
+        return self._stacks.setdefault(threading.get_ident(), [self.root])
+
+    @contextmanager
+    def inside(self, call: Call) -> Iterator[Call]:
+        """Make `call` the place where things happen."""
+        stack = self.stack
+        stack[-1].calls.append(call)
+        stack.append(call)
+        yield call
+        # Not in a finally: after an exception the stack still says where it came from.
+        stack.pop()
+
+    def wrap(self, path: str, module: nn.Module, forward: Forward) -> Forward:
+        """Return a forward that records its call."""
+
+        @functools.wraps(forward)
+        def recorded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, whatever a model takes
+            if threading.get_ident() not in self._stacks:
+                with self._observed(self):
+                    return self._module(path, module, forward, args, kwargs)
+            return self._module(path, module, forward, args, kwargs)
+
+        return recorded
+
+    def _module(
+        self,
+        path: str,
+        module: nn.Module,
+        forward: Forward,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:  # noqa: ANN401, whatever a model returns
+        with self.inside(Call(path, module=module)) as call:
+            # Else a look at a tensor's shape would be observed, too.
+            with torch._C.DisableTorchFunction():
+                _describe_input(call, tensors_in((args, kwargs)))
+            result = forward(*args, **kwargs)
+            with torch._C.DisableTorchFunction():
+                _describe_output(call, _outputs(result))
+        return result
+
+    def function(
+        self,
+        kind: str,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:  # noqa: ANN401, whatever the function returns
+        """Call a layer function and record it."""
+        call = Call(self.stack[-1].path, name=func.__name__.strip("_"), kind=kind)
+        call.namespace = _caller_globals()
+        tensors = tensors_in((args, kwargs))
+        call.parameters = self._among_parameters(tensors)
+        with self.inside(call):
+            _describe_input(call, tensors)
+            result = func(*args, **kwargs)
+            _describe_output(call, _outputs(result))
+            if functions.reads(func):
+                given = functions.arguments(func, args, kwargs)
+                call.layer = functions.layer_of(func, given, result, self.needs_grad)
+        return result
+
+    def needs_grad(self, tensor: torch.Tensor) -> bool:
+        """Return whether backward would need a tensor's gradient, also under no_grad."""
+        return tensor.requires_grad or tensor in self._derived
+
+    def operator(
+        self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object  # noqa: ANN401, an OpOverload
+    ) -> None:  # fmt: skip
+        """Record what an operator did."""
+        everything = (*args, *kwargs.values()) if kwargs else args
+        inputs, outputs = tensors_in(everything), tensors_in(result)
+        work = operators.work_of(func, everything, inputs, outputs, self.needs_grad)
+        if self._passes_gradients(func) and any(map(self.needs_grad, inputs)):
+            for tensor in outputs:
+                if tensor.is_floating_point() or tensor.is_complex():
+                    self._derived[tensor] = True
+        self.stack[-1].operators.append(
+            Operator(
+                func._schema.name,
+                work,
+                tuple(inputs[0].shape) if inputs else (),
+                tuple(outputs[0].shape) if outputs else (),
+                str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
+                self._among_parameters(inputs) if work.kind != "other" else (),
+            ),
+        )
+
+    def unseen(self, name: str) -> None:
+        """Record an operator that runs others where they can't be seen."""
+        work = operators.Work("other", None)
+        self.stack[-1].operators.append(Operator(name, work, (), (), ""))
+
+    def _passes_gradients(self, func: Any) -> bool:  # noqa: ANN401, an OpOverload
+        if self._records_gradients and not torch.is_grad_enabled():
+            return False  # the model itself says no_grad here
+        return str(func._schema.name) != "aten::detach"
+
+    def _among_parameters(self, tensors: list[torch.Tensor]) -> tuple[int, ...]:
+        return tuple(id(item) for item in tensors if id(item) in self._parameters)
+
+    def before(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:  # noqa: ANN401, an OpOverload
+        """Tell the watch what an operator is about to write."""
+        places = self._written_places.get(func)
+        if places is None:
+            places = tuple(
+                (place, argument.name)
+                for place, argument in enumerate(func._schema.arguments)
+                if argument.alias_info is not None and argument.alias_info.is_write
+            )
+            self._written_places[func] = places
+        for place, name in places:
+            value = args[place] if place < len(args) else kwargs.get(name)
+            for tensor in tensors_in(value):
+                self._watch.before_write(tensor)
+
+
+def _describe_input(call: Call, tensors: list[torch.Tensor]) -> None:
+    if tensors:
+        call.input_shape = tuple(tensors[0].shape)
+
+
+def _describe_output(call: Call, tensors: list[torch.Tensor]) -> None:
+    if tensors:
+        call.output_shape = tuple(tensors[0].shape)
+        call.dtype = str(tensors[0].dtype).removeprefix("torch.")
+        call.itemsize = tensors[0].element_size()
+        call.output_bytes = sum(item.numel() * item.element_size() for item in tensors)
+
+
+def _outputs(result: object) -> list[torch.Tensor]:
+    tensors = tensors_in(result)
+    if tensors or result is None:
+        return tensors
+    # Outputs in objects, such as a dataclass: those of its attributes that are tensors.
+    return tensors_in(list(getattr(result, "__dict__", {}).values()))
+
+
+def _caller_globals() -> dict[str, Any]:
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("torch.", "magics.measurement")):
+            break
+        frame = frame.f_back
+    return frame.f_globals
