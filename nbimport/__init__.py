@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import sys as _sys
 
-from nbimport.config import Config
-from nbimport.errors import (
-    ConfigError,
-    MagicError,
-    MountError,
-    NotebookFormatError,
-    NotebookImportError,
-    NotebookNotFoundError,
-)
 from nbimport.hook import ImportHook, install, load, mount, uninstall, unmount
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nbimport.config import Config
+    from nbimport.errors import (
+        ConfigError,
+        MagicError,
+        MountError,
+        NotebookFormatError,
+        NotebookImportError,
+        NotebookNotFoundError,
+    )
 
 __all__ = [
     "Config",
@@ -35,6 +38,22 @@ __all__ = [
     "unmount",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import the settings and the exceptions when they are asked for: a warm import is not slowed."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nbimport import config, errors
+
+    value = getattr(config if name == "Config" else errors, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 for _public in (install, load, mount, uninstall, unmount):
     _public.__module__ = "nbimport"

@@ -1,7 +1,7 @@
 """What can be set, and ``[tool.nbimport]`` of the nearest pyproject.toml.
 
-Knows files and TOML, neither notebooks nor the import system. The TOML parser is imported only
-where a pyproject.toml mentions nbimport: it costs more than a whole warm import.
+Knows TOML, neither notebooks nor the import system. It is imported only where a pyproject.toml
+mentions nbimport, for it and the TOML parser cost more than a whole warm import.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SKIP_TAGS = ("skip", "skip-import", "remove-cell")
 SKIP_DIRECTIVES = ("eval: false", "hide", "skip")
 MAGICS = ("run", "skip", "error")
-_PYPROJECT = "pyproject.toml"
 
 
 class Config:
@@ -63,8 +62,6 @@ class Config:
 
     def key(self, path: str, only: str | None = None) -> str:
         """Name everything in these settings that shapes the code of one notebook."""
-        if self is _default_settings:  # the usual case, and on the warm path
-            return "" if only is None else only
         shaping = (self.skip_tags, self.skip_directives, self.magics, self.only(path, only))
         return "" if shaping == (SKIP_TAGS, SKIP_DIRECTIVES, "run", None) else repr(shaping)
 
@@ -93,35 +90,16 @@ class Config:
         )
 
 
-def nearest(folder: str) -> Config:
-    """Return the settings of the nearest pyproject.toml at or above a folder, or the defaults.
+def of_pyproject(data: bytes, path: str) -> Config:
+    """Return the settings in a pyproject.toml, or the defaults where it has none.
+
+    Args:
+        data: The file's content.
+        path: The file, for messages; relative folders in it count from its own.
 
     Raises:
-        ConfigError: That file's ``[tool.nbimport]`` is not what `Config` takes.
+        ConfigError: Its ``[tool.nbimport]`` is not what `Config` takes.
     """
-    config = _by_folder.get(folder)
-    if config is None:
-        config = _of_file(os.path.join(folder, _PYPROJECT), folder)
-        if config is None:
-            parent = os.path.dirname(folder)
-            config = nearest(parent) if parent != folder else _default_settings
-        _by_folder[folder] = config
-    return config
-
-
-def forget() -> None:
-    """Forget every pyproject.toml read so far."""
-    _by_folder.clear()
-
-
-def _of_file(path: str, root: str) -> Config | None:
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return None
-    if b"nbimport" not in data:
-        return _default_settings
     import tomllib  # noqa: PLC0415 - costs 5 ms
 
     try:
@@ -130,8 +108,9 @@ def _of_file(path: str, root: str) -> Config | None:
         raise ConfigError(
             f"{path}: not valid TOML ({error}); correct the file", path=path
         ) from error
-    settings = table.get("tool", {}).get("nbimport")
-    return _default_settings if settings is None else _checked(settings, path, root)
+    tools = table.get("tool", {})
+    settings = tools.get("nbimport", {}) if isinstance(tools, dict) else {}
+    return _checked(settings, path, os.path.dirname(path))
 
 
 def _checked(settings: Any, path: str, root: str) -> Config:  # noqa: ANN401 - TOML holds anything
@@ -182,6 +161,3 @@ def _folders(value: object, root: str) -> dict[str, str]:
 def _listed(words: Iterable[str]) -> str:
     return ", ".join(f"{word!r}" for word in words)
 
-
-_default_settings = Config()
-_by_folder: dict[str, Config] = {}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from importlib.machinery import PathFinder
+from _frozen_importlib_external import PathFinder
 
-from nbimport.errors import MountError, NotebookImportError, NotebookNotFoundError
-from nbimport.machinery import caller, extensions, loader, names, observers
-from nbimport.machinery.finder import NotebookFinder, standing
-from nbimport.machinery.specs import kind_of
+from nbimport.machinery import SUFFIX, loader
+from nbimport.machinery.finder import EXTENDED, NotebookFinder, standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
+    from typing import Any
 
     from nbimport.config import Config
+
+# Ours and the one before, while ours is there.
+_excepthook: list[Any] = []
 
 
 class ImportHook:
@@ -67,7 +68,11 @@ def install(config: Config | None = None) -> ImportHook:
     added = standing() is None
     if added:
         sys.meta_path.insert(_position(), NotebookFinder())  # type: ignore[arg-type] # typeshed wants a class
-        extensions.install()
+        if not EXTENDED.isdisjoint(sys.modules):
+            from nbimport.machinery import extensions
+
+            extensions.install()
+        _watch_uncaught()
     if config is not None:
         loader.given.append(config)
     return ImportHook(config, added_finder=added)
@@ -79,7 +84,12 @@ def uninstall() -> None:
     if finder is not None:
         sys.meta_path.remove(finder)  # type: ignore[arg-type] # the same
     loader.given.clear()
-    observers.undo()
+    if _excepthook and sys.excepthook is _excepthook[0]:
+        sys.excepthook = _excepthook[1]
+    _excepthook.clear()
+    observers = sys.modules.get("nbimport.machinery.observers")
+    if observers is not None:
+        observers.undo()
 
 
 def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType:
@@ -102,8 +112,12 @@ def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType
     """
     if only not in (None, "definitions"):
         raise ValueError(f'only: got {only!r}; leave it out, or write only="definitions"')
+    from importlib import import_module
+
+    from nbimport.machinery import places
+
     file = _notebook_file(os.fspath(path))
-    return import_module(_installed().name_of(file, only))
+    return import_module(places.name_of(_installed(), file, only))
 
 
 def mount(name: str, folder: str | os.PathLike[str]) -> None:
@@ -118,13 +132,16 @@ def mount(name: str, folder: str | os.PathLike[str]) -> None:
     """
     from keyword import iskeyword
 
+    from nbimport.errors import MountError
+    from nbimport.machinery import caller
+
     place = _beside_or_here(os.fspath(folder))
     if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
         raise MountError(f"mount {name!r}: not a name that can be imported; use a plain identifier")
     if not os.path.isdir(place):
         raise MountError(f"mount {name!r}: there is no folder {place}; check the path", path=place)
     finder = _installed()
-    mounted = finder.mounted(name)
+    mounted = finder.mounted(name, caller.find())
     if mounted == place:
         finder.mounts[name] = place
         return
@@ -140,6 +157,8 @@ def unmount(name: str) -> None:
     Raises:
         MountError: Nothing is mounted under this name.
     """
+    from nbimport.errors import MountError
+
     finder = _installed()
     if finder.mounts.pop(name, None) is None:
         mounts = ", ".join(sorted(finder.mounts)) or "none"
@@ -153,8 +172,37 @@ def unmount(name: str) -> None:
 def _installed() -> NotebookFinder:
     finder = standing()
     if finder is None:
+        from nbimport.errors import NotebookImportError
+
         raise NotebookImportError("nbimport is uninstalled; call nbimport.install() first")
     return finder
+
+
+def _watch_uncaught() -> None:
+    """Print uncaught errors that came through a cell with the cell's text.
+
+    Before Python 3.13 the interpreter's own printer opens the file that a frame names, and a cell
+    is no file.
+    """
+    if sys.version_info >= (3, 13):
+        return
+    original = sys.excepthook
+
+    def excepthook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if original is sys.__excepthook__:
+            from nbimport.machinery import extensions
+
+            if extensions.passes_a_cell(error):
+                import traceback
+
+                traceback.print_exception(kind, error, trace)
+                return
+        original(kind, error, trace)
+
+    sys.excepthook = excepthook
+    _excepthook[:] = excepthook, original
 
 
 def _position() -> int:
@@ -165,6 +213,8 @@ def _position() -> int:
 
 
 def _beside_or_here(path: str) -> str:
+    from nbimport.machinery import caller
+
     path = os.path.expanduser(path)
     if not os.path.isabs(path):
         beside = caller.folder()
@@ -174,9 +224,12 @@ def _beside_or_here(path: str) -> str:
 
 
 def _notebook_file(path: str) -> str:
+    from nbimport.errors import NotebookImportError, NotebookNotFoundError
+    from nbimport.machinery.specs import kind_of
+
     file = _beside_or_here(path)
-    if not file.endswith(names.SUFFIX) and not os.path.lexists(file):
-        file = _beside_or_here(path + names.SUFFIX)
+    if not file.endswith(SUFFIX) and not os.path.lexists(file):
+        file = _beside_or_here(path + SUFFIX)
     if not os.path.lexists(file):
         raise NotebookNotFoundError(
             f"{file}: no such notebook{_near(file)}; check the path", path=file
@@ -185,7 +238,7 @@ def _notebook_file(path: str) -> str:
         raise NotebookImportError(
             f"{file}: {kind_of(file)}, not a notebook; give the notebook's own path", path=file
         )
-    if not file.endswith(names.SUFFIX):
+    if not file.endswith(SUFFIX):
         raise NotebookImportError(
             f"{file}: not a .ipynb file; give the path of a notebook", path=file
         )
@@ -198,7 +251,7 @@ def _near(file: str) -> str:
 
     folder, name = os.path.split(file)
     try:
-        there = [entry for entry in os.listdir(folder) if entry.endswith(names.SUFFIX)]
+        there = [entry for entry in os.listdir(folder) if entry.endswith(SUFFIX)]
     except OSError:
         return f" (there is no folder {folder})"
     close = get_close_matches(name, there, 1)

@@ -16,8 +16,8 @@ import os
 import stat
 import sys
 import time
-from _imp import source_hash  # type: ignore[import-not-found] # importlib.util.source_hash, without its imports
-from importlib._bootstrap_external import MAGIC_NUMBER, cache_from_source
+from _frozen_importlib_external import MAGIC_NUMBER, cache_from_source
+from _imp import source_hash  # importlib.util.source_hash, without its imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | Non
 
 
 def _read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | None:
-    data = _bytes(entry)
+    data = content(entry)
     if data is None or len(data) < _HEADER + _STAMP or data[: len(_MAGIC)] != _MAGIC:
         return None
     if source_hash(_HASH_KEY, data[_HEADER:]) != data[len(_MAGIC) : _HEADER]:
@@ -182,7 +182,7 @@ def _remove(path: str) -> None:
         pass
 
 
-def _bytes(path: str) -> bytes | None:
+def content(path: str) -> bytes | None:
     """Read a regular file; a FIFO or a folder in its place neither blocks nor fails."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _NONBLOCK)

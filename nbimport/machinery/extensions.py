@@ -1,4 +1,4 @@
-"""The changes to ``linecache``, ``pkgutil`` and ``sys.excepthook``, each with its way back."""
+"""The changes to ``linecache`` and ``pkgutil``, each with its way back; and which errors are ours."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
     from collections.abc import Callable, Iterator
-    from types import ModuleType, TracebackType
+    from types import ModuleType
 
 
 def install() -> None:
-    """Extend what is imported, and what will be."""
-    observers.extend("linecache", _extend_linecache)
-    observers.extend("pkgutil", _extend_pkgutil)
-    if sys.version_info < (3, 13):  # from 3.13 the interpreter prints through linecache itself
-        observers.extend("sys", _extend_excepthook)
+    """Extend what is imported, and what will be; a second call changes nothing."""
+    if not observers.is_extending():
+        observers.extend("linecache", _extend_linecache)
+        observers.extend("pkgutil", _extend_pkgutil)
 
 
 def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:
@@ -100,33 +99,8 @@ def _extend_pkgutil(pkgutil: ModuleType) -> Callable[[], None]:
     return lambda: pkgutil.iter_importer_modules.register(FileFinder, original)
 
 
-def _extend_excepthook(sys_module: ModuleType) -> Callable[[], None]:
-    """Print uncaught errors that came through a cell with the cell's text.
-
-    The interpreter's own printer opens the file that a frame names, and a cell is no file.
-    """
-    original = sys_module.excepthook
-
-    def excepthook(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        if original is sys.__excepthook__ and _passes_a_cell(error):
-            import traceback  # 3 ms, for a process that ends anyway
-
-            traceback.print_exception(kind, error, trace)
-        else:
-            original(kind, error, trace)
-
-    sys_module.excepthook = excepthook
-
-    def undo() -> None:
-        if sys_module.excepthook is excepthook:
-            sys_module.excepthook = original
-
-    return undo
-
-
-def _passes_a_cell(error: BaseException | None) -> bool:
+def passes_a_cell(error: BaseException | None) -> bool:
+    """Tell whether an error, or one behind it, came through a cell."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib._bootstrap_external import _relax_case
-from importlib.machinery import FileFinder, all_suffixes
 
-from nbimport.machinery.names import SUFFIX
+# importlib itself, under the names that it has before anything asks for it by its own.
+from _frozen_importlib_external import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    FileFinder,
+    _relax_case,
+)
+
+from nbimport.machinery import SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-_SUFFIXES = all_suffixes()
-_NO_FINDER: Any = object()
+_SUFFIXES = [*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES]
+_NONE_YET: Any = object()
 _own: dict[str, FileFinder] = {}
 _listings: dict[str, _Listing] = {}
+# Modules of notebooks that run now, by their id, and the folders looked at since the first began.
+_running: set[int] = set()
+_checked: set[FileFinder] = set()
 
 
 def only_notebook(tail: str, path: Sequence[str]) -> str | None:
@@ -31,28 +41,49 @@ def only_notebook(tail: str, path: Sequence[str]) -> str | None:
     the same listings. None means that this is not sure: no such notebook is known, or a module, a
     package, a folder or a finder of another kind may have the name.
     """
-    known = sys.path_importer_cache
+    known: dict[str, Any] = sys.path_importer_cache
     file = tail + SUFFIX
-    finders: list[Any] = []
-    is_there = False
-    for entry in path:
-        finder: Any = known.get(entry or here(), _NO_FINDER) if type(entry) is str else None
-        if finder is not None:
-            if type(finder) is not FileFinder or len(finder._loaders) != len(_SUFFIXES):  # type: ignore[attr-defined]
-                return None
-            is_there = is_there or file in finder._path_cache
-            finders.append(finder)
-    if not is_there or _relax_case():
+    try:
+        for entry in path:
+            finder = known.get(entry or here())
+            if finder is not None and file in finder._path_cache:
+                break
+        else:
+            return None  # most imports end here
+    except (AttributeError, TypeError):  # an archive, or an entry that is no string
         return None
-    names = {tail, *[tail + suffix for suffix in _SUFFIXES]}
+    names = [tail, *[tail + suffix for suffix in _SUFFIXES]]
     found = None
-    for finder in finders:
+    for entry in path:
+        finder = known.get(entry or here(), _NONE_YET)
+        if finder is None:
+            continue
+        if type(finder) is not FileFinder or len(finder._loaders) != len(_SUFFIXES):  # type: ignore[attr-defined]
+            return None
         files = _files(finder)
-        if not names.isdisjoint(files):
+        if not files.isdisjoint(names):
             return None
         if found is None and file in files:
             found = finder.path
-    return found if found is not None and os.path.isfile(os.path.join(found, file)) else None
+    if found is None or _relax_case() or not os.path.isfile(os.path.join(found, file)):
+        return None
+    return found
+
+
+def began(module: object) -> None:
+    """Note that a notebook begins to run.
+
+    Until the first one of a chain has ended, each folder is looked at for changes once. importlib
+    asks for ``invalidate_caches()`` after a change anyway.
+    """
+    _running.add(id(module))
+
+
+def ended(module: object) -> None:
+    """Note that a notebook has run."""
+    _running.discard(id(module))
+    if not _running:
+        _checked.clear()
 
 
 def here() -> str:
@@ -107,6 +138,7 @@ def forget() -> None:
     """Forget all listings that are not importlib's."""
     _own.clear()
     _listings.clear()
+    _checked.clear()
 
 
 class _Listing:
@@ -151,11 +183,14 @@ def _finder(folder: str) -> Any:
 
 def _files(finder: Any) -> set[str]:
     """Return the names in a finder's folder, read anew where the folder has changed."""
-    try:
-        changed = os.stat(finder.path).st_mtime
-    except OSError:
-        changed = -1.0
-    if changed != finder._path_mtime:
-        finder._fill_cache()
-        finder._path_mtime = changed
+    if finder not in _checked or finder._path_mtime == -1:
+        try:
+            changed = os.stat(finder.path).st_mtime
+        except OSError:
+            changed = -1.0
+        if changed != finder._path_mtime:
+            finder._fill_cache()
+            finder._path_mtime = changed
+        if _running:
+            _checked.add(finder)
     return finder._path_cache  # type: ignore[no-any-return] # a set of strings

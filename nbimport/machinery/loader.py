@@ -2,7 +2,7 @@
 
 Only ``get_code``, ``get_source`` and what surrounds ``exec_module`` differ from importlib's own. The
 warm path reads one cache entry and never opens the notebook; all that compiling needs is imported
-when an entry is missing.
+when an entry is missing, and settings when a pyproject.toml mentions nbimport.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from importlib.machinery import SourceFileLoader
-from types import CodeType
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import SourceFileLoader
 
-from nbimport import config as configuration
-from nbimport.errors import NotebookImportError
-from nbimport.machinery import cache, folders, names
+from nbimport.machinery import ONLY_DEFINITIONS, SUFFIX, cache, folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType, ModuleType
     from typing import Any
-    from types import ModuleType
 
     from nbimport.config import Config
+    from nbimport.errors import NotebookImportError
     from nbimport.notebook.reader import Notebook
 
 # What a loader loads (see `NotebookLoader.subject`) -> name of the module made from it, so that one
@@ -30,8 +29,50 @@ if TYPE_CHECKING:
 loaded: dict[str, str] = {}
 # The code that was run, by the same key: `linecache` has to know the cells' names.
 programs: dict[str, CodeType] = {}
-# The settings given to install(); None: those of the nearest pyproject.toml.
+# The settings given to install(), the last of which hold in place of any pyproject.toml's.
 given: list[Config] = []
+# Folder -> what the nearest pyproject.toml at or above it sets; None: nothing.
+_settings: dict[str, Config | None] = {}
+
+
+def spec_of(fullname: str, path: str, only: str | None = None) -> ModuleSpec:
+    """Return the spec of one notebook file under a given name."""
+    is_package = os.path.basename(path) == "__init__" + SUFFIX
+    loader = NotebookLoader(fullname, path, only)
+    spec = ModuleSpec(fullname, loader, origin=path, is_package=is_package)
+    if is_package:
+        spec.submodule_search_locations = [os.path.dirname(path)]
+    spec.has_location = True
+    spec.cached = loader.entry
+    return spec
+
+
+def settings(folder: str) -> Config | None:
+    """Return the settings that hold in a folder, or None if all are as they are by default.
+
+    Raises:
+        ConfigError: The ``[tool.nbimport]`` of the nearest pyproject.toml is not what it may be.
+    """
+    if given:
+        return given[-1]
+    if folder not in _settings:
+        parent = os.path.dirname(folder)
+        pyproject = os.path.join(folder, "pyproject.toml")
+        data = cache.content(pyproject)
+        if data is None:
+            _settings[folder] = settings(parent) if parent != folder else None
+        elif b"nbimport" in data:
+            from nbimport import config  # noqa: PLC0415 - costs more than a warm import
+
+            _settings[folder] = config.of_pyproject(data, pyproject)
+        else:
+            _settings[folder] = None
+    return _settings[folder]
+
+
+def forget_settings() -> None:
+    """Forget every pyproject.toml read so far."""
+    _settings.clear()
 
 
 def announce(cache: dict[str, Any], code: CodeType) -> None:
@@ -40,7 +81,7 @@ def announce(cache: dict[str, Any], code: CodeType) -> None:
     For a frame `inspect` finds no module by the cell's name, and then believes linecache alone.
     """
     for cell in code.co_consts:
-        if type(cell) is CodeType:
+        if type(cell) is type(code):
             cache.setdefault(cell.co_filename, (_no_text,))
 
 
@@ -64,12 +105,17 @@ class NotebookLoader(SourceFileLoader):
     @property
     def config(self) -> Config:
         """The settings that hold for this notebook."""
-        return given[-1] if given else configuration.nearest(os.path.dirname(self.path))
+        found = settings(os.path.dirname(self.path))
+        if found is None:
+            from nbimport.config import Config  # noqa: PLC0415 - the cold path
+
+            return Config()
+        return found
 
     @property
     def subject(self) -> str:
         """The notebook's path, marked where only its definitions are loaded."""
-        return self.path + names.ONLY_DEFINITIONS if self.only else self.path
+        return self.path + ONLY_DEFINITIONS if self.only else self.path
 
     @property
     def entry(self) -> str | None:
@@ -82,10 +128,11 @@ class NotebookLoader(SourceFileLoader):
         first = getattr(module.__spec__, "_initializing", False)
         before = None if first else dict(namespace)
         loaded[self.subject] = module.__name__
+        folders.began(module)
         try:
             try:
                 code = self.get_code(module.__name__)
-            except (SyntaxError, NotebookImportError) as error:
+            except (SyntaxError, ImportError) as error:
                 # Where in nbimport it was noticed helps nobody.
                 raise error.with_traceback(None)  # noqa: B904 - the same error, not a second one
             programs[self.subject] = code
@@ -101,6 +148,7 @@ class NotebookLoader(SourceFileLoader):
                 namespace.update(before)
             raise
         finally:
+            folders.ended(module)
             execution = sys.modules.get("nbimport.machinery.execution")
             if execution is not None:
                 execution.finish(namespace)
@@ -121,7 +169,8 @@ class NotebookLoader(SourceFileLoader):
         del fullname
         path = self.path
         entry = self.entry
-        key = self.config.key(path, self.only)
+        config = settings(os.path.dirname(path))
+        key = (self.only or "") if config is None else config.key(path, self.only)
         found = None
         if entry is not None:
             try:
@@ -140,6 +189,7 @@ class NotebookLoader(SourceFileLoader):
         Raises:
             ImportError: The notebook can't be read or is not Python.
         """
+        from nbimport.errors import NotebookImportError  # noqa: PLC0415
         from nbimport.machinery import compiler  # noqa: PLC0415 - the cold path
 
         self.get_filename(fullname)  # refuses to speak for another module
@@ -174,6 +224,7 @@ class NotebookLoader(SourceFileLoader):
 
     def _notebook(self) -> tuple[Notebook, bytes, int]:
         """Read the notebook; return it with the stamp and the mode of the file that was read."""
+        from nbimport.errors import NotebookImportError  # noqa: PLC0415
         from nbimport.notebook import reader  # noqa: PLC0415 - the cold path
 
         path = self.path
@@ -196,7 +247,7 @@ class NotebookLoader(SourceFileLoader):
 
 def unreadable(path: str, error: OSError) -> NotebookImportError:
     """Return what to raise for a notebook that the system won't let us read."""
-    from nbimport.errors import NotebookNotFoundError  # noqa: PLC0415
+    from nbimport.errors import NotebookImportError, NotebookNotFoundError  # noqa: PLC0415
 
     kind = NotebookNotFoundError if isinstance(error, FileNotFoundError) else NotebookImportError
     return kind(f"{path}: {error.strerror or error}; check the path", path=path)

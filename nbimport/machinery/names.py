@@ -17,9 +17,10 @@ from __future__ import annotations
 import os
 from importlib.machinery import all_suffixes
 
-PREFIX = "nbimport.at"
-ONLY_DEFINITIONS = "#definitions"
-SUFFIX = ".ipynb"
+from nbimport.machinery import ONLY_DEFINITIONS as ONLY_DEFINITIONS
+from nbimport.machinery import PREFIX as PREFIX
+from nbimport.machinery import SUFFIX as SUFFIX
+
 _FOLDER_ONLY = "%2F"
 _RESERVED = "%./?#"
 _SUFFIXES = tuple(all_suffixes())

@@ -31,6 +31,11 @@ def extend(name: str, extension: Extension) -> None:
         _undo.append(extension(module))
 
 
+def is_extending() -> bool:
+    """Tell whether something has been extended, or waits for it."""
+    return bool(_extensions or _undo)
+
+
 def undo() -> None:
     """Take every extension back, and forget those still waiting."""
     _extensions.clear()

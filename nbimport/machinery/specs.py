@@ -1,4 +1,4 @@
-"""Specs: what importlib is told about a notebook, a package of notebooks, a mount or an alias."""
+"""Specs: what importlib is told about a folder, a mount or an alias, and why a name has none."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from nbimport.errors import NotebookNotFoundError
 from nbimport.machinery import names
 from nbimport.machinery.alias import AliasLoader
-from nbimport.machinery.loader import NotebookLoader
-
-
-def notebook(fullname: str, path: str, only: str | None = None) -> ModuleSpec:
-    """Return the spec of one notebook file under a given name."""
-    is_package = os.path.basename(path) == "__init__" + names.SUFFIX
-    loader = NotebookLoader(fullname, path, only)
-    spec = ModuleSpec(fullname, loader, origin=path, is_package=is_package)
-    if is_package:
-        spec.submodule_search_locations = [os.path.dirname(path)]
-    spec.has_location = True
-    spec.cached = loader.entry
-    return spec
+from nbimport.machinery.loader import spec_of
 
 
 def folder(fullname: str, path: str) -> ModuleSpec:
@@ -51,7 +39,7 @@ def mount(fullname: str, path: str) -> ModuleSpec:
         if spec is not None:
             return spec
     if os.path.isfile(init + names.SUFFIX):
-        return notebook(fullname, init + names.SUFFIX)
+        return spec_of(fullname, init + names.SUFFIX)
     return folder(fullname, path)
 
 
