@@ -71,21 +71,26 @@ def numbers(
     return Column(head, scale.unit, cells, scale.text(total) if total else "", rank=rank)
 
 
+def clean(text: str) -> str:
+    """Return a text without control characters, which could disturb a terminal or a table."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 def printable(text: str, longest: int = 60) -> str:
-    """Return a name that can't disturb a table: no control characters, not too long.
+    """Return a name that can't disturb a table: no control characters and not too long.
 
     A long dotted name keeps its beginning and as many of its last parts as fit.
     """
-    clean = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-    if width(clean) <= longest:
-        return clean
-    first, *parts = clean.split(".")
+    text = clean(text)
+    if width(text) <= longest:
+        return text
+    first, *parts = text.split(".")
     for start in range(1, len(parts)):
-        short = ".".join((first, "…", *parts[start:]))
+        short = f"{first}…{'.'.join(parts[start:])}"
         if width(short) <= longest:
             return short
     half = (longest - 1) // 2
-    return f"{_cut(clean, longest - half - 1)}…{_cut(clean[::-1], half)[::-1]}"
+    return f"{_cut(text, longest - half - 1)}…{_cut(text[::-1], half)[::-1]}"
 
 
 def _cut(text: str, longest: int) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from magics.renderers.column import Column
 
 _BAR = "rgba(66,133,199,.45)"
+_SHORTEST_BAR = 0.01
 _RULE = "1px solid rgba(128,128,128,.6)"
 _SMALL = "font-size:12px;line-height:1.5"
 _CELL = "padding:1px 8px"
@@ -109,6 +110,7 @@ def _table(columns: Sequence[Column], caption: str) -> str:
 
 def _head(column: Column) -> str:
     style = f"{_cell(column)};vertical-align:bottom;border-bottom:{_RULE}"
+    style += ";min-width:110px" if column.share else ""
     unit = f"<br>[{column.unit}]" if column.unit else ""
     return f'<th scope="col" style="{style}">{_unbroken(column.head)}{unit}</th>'
 
@@ -126,11 +128,8 @@ def _filled(column: Column, place: int) -> str:
     if not cell:
         return "<td></td>"
     style = _cell(column)
-    if column.share:
-        part = f"{100 * column.bar(place):.0f}%"
-        style += (
-            f";min-width:110px;background:linear-gradient(90deg,{_BAR} {part},transparent {part})"
-        )
+    if column.share and column.bar(place) >= _SHORTEST_BAR:
+        style += f";background:linear-gradient(90deg,{_BAR} {column.bar(place):.0%},transparent 0)"
     if column.head in {"layer", "kind"} and not column.rank and column.total:
         return f'<th scope="row" style="{style};font-weight:400">{_unbroken(cell)}</th>'
     return f'<td style="{style}">{_unbroken(cell)}</td>'

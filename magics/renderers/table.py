@@ -110,13 +110,21 @@ def _times(
         return []
     medians = [item.median_s if item else None for item in measured]
     scale = units.time_scale(medians)
-    shares = [(median or 0.0) / whole.median_s if whole.median_s else 0.0 for median in medians]
     spread = [scale.text(item.iqr_s) if item else "" for item in measured]
     return [
         Column(head, scale.unit, tuple(map(scale.text, medians)), scale.text(whole.median_s)),
         Column("± IQR", scale.unit, tuple(spread), scale.text(whole.iqr_s), rank=8),
-        Column("share", "", tuple(units.percent(share) for share in shares), share=tuple(shares)),
+        _shares(medians, whole.median_s),
     ]
+
+
+def _shares(seconds: Sequence[float | None], whole: float) -> Column:
+    shares = tuple((value or 0.0) / whole if whole else 0.0 for value in seconds)
+    cells = tuple(
+        "" if value is None else units.percent(share)
+        for value, share in zip(seconds, shares, strict=True)
+    )
+    return Column("share", "", cells, share=shares)
 
 
 def by_kind(profile: Profile) -> list[Column]:
@@ -139,10 +147,9 @@ def by_kind(profile: Profile) -> list[Column]:
         numbers("moved", moved, total.bytes_moved, units.bytes_scale),
     ]
     if total.forward_s:
-        shares = tuple((value or 0.0) / total.forward_s for value in seconds)
         found += [
             numbers("forward", seconds, total.forward_s, units.time_scale),
-            Column("share", "", tuple(map(units.percent, shares)), share=shares),
+            _shares(seconds, total.forward_s),
         ]
     return [column for column in found if any(column.cells)]
 

@@ -26,7 +26,7 @@ def render(profile: Profile) -> str:
     parts = [words.title(profile), ""]
     for word, sentence in words.facts(profile):
         parts += _hanging(f"{word:<9}", sentence)
-    for text in profile.warnings:
+    for text in words.warnings(profile):
         parts += _hanging("! ", text)
     most = words.most_expensive(profile)
     parts += ["", "Most expensive"] if most else []

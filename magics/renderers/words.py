@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast, get_args
 
 from magics import units
-from magics.renderers.column import printable
+from magics.renderers.column import clean, printable
 from magics.renderers.table import label, what
 from magics.theory import roofline
 
@@ -36,7 +36,12 @@ def facts(profile: Profile) -> list[tuple[str, str]]:
         ("memory", _memory(profile)),
         ("setting", _setting(profile)),
     ]
-    return [(word, sentence) for word, sentence in found if sentence]
+    return [(word, clean(sentence)) for word, sentence in found if sentence]
+
+
+def warnings(profile: Profile) -> list[str]:
+    """Return what to know before trusting a number."""
+    return [clean(text) for text in profile.warnings if text]
 
 
 def _time(profile: Profile) -> str:

@@ -46,8 +46,9 @@ def profile(layers=(), **changes):
     other = LayerProfile(
         name="everything else", kind="other", forward=Measurement(replicates_s=(0.001,) * 3)
     )
+    rows = (*layers, other)
     whole = tuple(
-        sum(row.forward.replicates_s[place] for row in (*layers, other) if row.forward)
+        sum(row.forward.replicates_s[place % row.forward.count] for row in rows if row.forward)
         for place in range(3)
     )
     values = {
