@@ -38,7 +38,7 @@ OVERHEAD_FACTOR = 2.0
 With a factor of 2 the overhead is at least a third of what the layer must take.
 """
 
-_SURE_CALLS = 5.0
+_SURE_CALLS = 2.0
 """A layer raises a ceiling only if it takes this many call overheads: below, its rate is noise."""
 
 
@@ -150,8 +150,9 @@ def lifted(
 ) -> Ceilings:
     """Return the ceilings, raised to what the layers of a profile reached.
 
-    Probes are a few kernels, and a layer may have a better one. Only layers that matter
-    (`RELEVANT_SHARE` of the whole) and take several call overheads are believed.
+    Probes are a few kernels, and a layer may have a better one, or work in place. Layers that
+    are hardly longer than a call are not believed, and for the arithmetic rate, which holds for
+    all, only those that matter (`RELEVANT_SHARE` of the whole).
 
     Args:
         ceilings: What the probes reached.
@@ -159,14 +160,15 @@ def lifted(
         whole_s: Time of the whole forward [s].
         repeats: Bytes read a second time, by name and call index.
     """
-    least = max(RELEVANT_SHARE * whole_s, _SURE_CALLS * ceilings.call_overhead_s)
+    shortest = _SURE_CALLS * ceilings.call_overhead_s
     peak, peak_by = ceilings.flops_per_s, ceilings.peak_by
     points = dict(ceilings.bandwidth)
     for layer in layers:
         time_s = _time(layer)
-        if time_s is None or time_s < least:
+        if time_s is None or time_s < shortest:
             continue
-        if needed_flops(layer) / time_s > peak:
+        matters = time_s >= RELEVANT_SHARE * whole_s
+        if matters and needed_flops(layer) / time_s > peak:
             peak, peak_by = needed_flops(layer) / time_s, layer.name
         size, repeat = layer.bytes_moved, repeats.get((layer.name, layer.call_index), 0)
         excess = ceilings.memory_time_s(size, repeat) / time_s
