@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import platform
-from contextlib import ExitStack
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics import units
-from magics.errors import InputError
+from magics.completing import completed
+from magics.errors import ConvProfileError, ForwardError, InputError
+from magics.joining import joined
+from magics.measurement import cuda, lazy
 from magics.measurement import inputs as example_inputs
 from magics.measurement.capture import capture
-from magics.measurement.clock import CONTENDED
+from magics.measurement.environment import device_of, environment
+from magics.measurement.frames import Workload
 from magics.measurement.modules import Target, target
 from magics.measurement.operators import tensors_in
-from magics.measurement.rows import Plan, Row, plan
+from magics.measurement.rows import plan
+from magics.measurement.runs import Runner
 from magics.measurement.state import preserved
 from magics.measurement.timing import Stopwatch, Timings
 from magics.options import Options
-from magics.records import LayerProfile, Profile, Uncounted
-from magics.theory import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from magics.records import Profile
 
 
 class Interrupted(KeyboardInterrupt):
@@ -65,6 +64,7 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         lambda name: example_inputs.accepts(aim, name),
     )
     how = _conversion(chosen)
+    timings = None
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.set_grad_enabled(chosen.backward))
@@ -77,18 +77,51 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         tensors = tensors_in((args, kwargs))
         watch = stack.enter_context(preserved(aim.modules, tensors))
         _set_mode(aim, chosen.mode)
-        root = capture(aim, args, kwargs, watch)
+        waiting = lazy.waiting(aim.modules)
+        stack.enter_context(lazy.materialised(waiting, lambda: capture(aim, args, kwargs, watch)))
+        rows = plan(capture(aim, args, kwargs, watch), aim, backward=chosen.backward)
+        rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]
         watch.restore()
-        rows = plan(root, aim)
-        timings = None
         if chosen.measure and not any(tensor.is_meta for tensor in tensors):
-            stopwatch = Stopwatch(aim, rows, args, kwargs, watch, threads=chosen.threads)
-            timings = stopwatch.measure(chosen.budget)
-        words = example_inputs.in_words(args, kwargs)
-        result = _join(aim, words, rows, timings, _environment(aim, tensors, chosen, timings))
+            runner = Runner(aim, rows, args, kwargs, watch, backward=chosen.backward)
+            timings = _timed(runner, chosen, device_of(aim.modules.values(), tensors))
+        result = joined(
+            aim,
+            example_inputs.in_words(args, kwargs),
+            rows,
+            timings,
+            environment(aim.modules.values(), tensors, chosen, timings),
+        )
+        if timings is None or not timings.interrupted:
+            try:
+                work = Workload(aim, rows, args, kwargs)
+                result = completed(result, work, watch, chosen)
+            except KeyboardInterrupt:
+                raise Interrupted(result) from None
     if timings is not None and timings.interrupted:
         raise Interrupted(result)
     return result
+
+
+def _timed(runner: Runner, options: Options, device: torch.device) -> Timings:
+    """Measure times.
+
+    Raises:
+        ForwardError: If the model raises now, having run once.
+    """
+    clock = cuda.clock() if device.type == "cuda" else None
+    watch = Stopwatch(runner, threads=options.threads, budget_s=options.budget, device=clock)
+    try:
+        with torch.cuda.device(device) if clock else nullcontext():
+            return watch.measure()
+    except ConvProfileError:
+        raise
+    except Exception as error:
+        raise ForwardError(
+            f"model: ran once, then raised {type(error).__name__}: {error}; "
+            f"it must run again and again on the same input to be timed",
+            layer="",
+        ) from error
 
 
 def _conversion(options: Options) -> dict[str, Any]:
@@ -125,147 +158,3 @@ def _set_mode(aim: Target, mode: str) -> None:
     for module in aim.modules.values():
         if module.training != (mode == "train"):
             module.train(mode == "train")
-
-
-def _join(
-    aim: Target,
-    words: str,
-    rows: Plan,
-    timings: Timings | None,
-    environment: Mapping[str, str],
-) -> Profile:
-    warnings = [*aim.notes]
-    if timings is not None:
-        warnings.extend(_timing_warnings(timings))
-    other = _other(rows, timings)
-    return Profile(
-        model=aim.title,
-        inputs=words,
-        layers=tuple(_layer(row, timings) for row in rows.rows),
-        other=other,
-        params=_params(aim),
-        uncounted=tuple(
-            Uncounted(op=op, layer=path, calls=calls)
-            for (op, path), calls in rows.uncounted.items()
-        ),
-        warnings=tuple(warnings),
-        environment=environment,
-        plain=timings.measurement(timings.plain) if timings else None,
-        instrumented=timings.measurement(timings.instrumented) if timings else None,
-    )
-
-
-def _params(aim: Target) -> int:
-    if aim.model is None:
-        return sum(parameter.numel() for parameter in aim.parameters().values())
-    return sum(parameter.numel() for parameter in aim.model.parameters())
-
-
-def _other(rows: Plan, timings: Timings | None) -> LayerProfile:
-    return LayerProfile(
-        name="everything else",
-        kind="other",
-        params=rows.other_params,
-        forward=timings.measurement(timings.other) if timings else None,
-        **_work(rows.other, Cost()),
-    )
-
-
-def _layer(row: Row, timings: Timings | None) -> LayerProfile:
-    layer, call = row.layer, row.call
-    spent = timings.rows.get(row.key, []) if timings and row.timed else []
-    return LayerProfile(
-        name=row.name,
-        kind=row.kind,
-        type=row.type,
-        call_index=row.call_index,
-        input_shape=call.input_shape,
-        output_shape=call.output_shape,
-        dtype=call.dtype,
-        kernel_size=layer.kernel_size if layer else (),
-        stride=layer.stride if layer else (),
-        padding=layer.padding if layer else (),
-        dilation=layer.dilation if layer else (),
-        groups=layer.groups if layer else 1,
-        params=row.params,
-        output_bytes=call.output_bytes,
-        forward=timings.measurement(spent) if timings else None,
-        note=row.note,
-        **_work(row.cost, row.backward),
-    )
-
-
-def _work(cost: Cost, backward: Cost) -> dict[str, Any]:
-    return {
-        "macs": cost.macs,
-        "useful_macs": cost.useful_macs,
-        "elementwise_flops": cost.elementwise_flops,
-        "bytes_moved": cost.bytes_moved,
-        "backward_macs": backward.macs,
-        "backward_elementwise_flops": backward.elementwise_flops,
-        "backward_bytes_moved": backward.bytes_moved,
-    }
-
-
-def _timing_warnings(timings: Timings) -> list[str]:
-    warnings = []
-    if timings.contention >= CONTENDED:
-        warnings.append(
-            f"Other programs kept this machine busy (wall time {timings.contention:.1f} times "
-            f"the processor time). Times are processor time with one thread: fit for "
-            f"comparing layers, not for saying how long a user waits.",
-        )
-    if timings.interrupted:
-        warnings.append(
-            f"Interrupted after {len(timings.plain)} rounds: the times are preliminary.",
-        )
-    elif not timings.stable:
-        warnings.append(
-            f"The time budget ended after {len(timings.plain)} rounds, before every layer was "
-            f"stable; give a larger budget for surer times.",
-        )
-    return warnings
-
-
-def _environment(
-    aim: Target,
-    tensors: list[torch.Tensor],
-    options: Options,
-    timings: Timings | None,
-) -> dict[str, str]:
-    training = {module.training for module in aim.modules.values()}
-    modes = {frozenset({True}): "train", frozenset({False}): "eval"}
-    weights = [p for module in aim.modules.values() for p in module.parameters(recurse=False)]
-    some = [tensor for tensor in (*weights, *tensors) if tensor.is_floating_point()]
-    facts = {
-        "machine": processor(),
-        "device": str((tensors or weights or [torch.empty(0)])[0].device),
-        "dtype": str(some[0].dtype).removeprefix("torch.") if some else "",
-        "mode": modes.get(frozenset(training), "train and eval mixed" if training else ""),
-        "gradients": "recorded" if options.backward else "off",
-        "layout": options.layout or "as is",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    }
-    if timings is not None:
-        facts |= {
-            "threads": str(timings.threads),
-            "clock": timings.clock.name,
-            "rounds": str(len(timings.plain)),
-            "contention": units.ratio(timings.contention, 2),
-        }
-    return facts
-
-
-def processor() -> str:
-    """Return the processor's name, its number of cores with it."""
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return name

@@ -9,49 +9,78 @@ measured and subtracted.
 from __future__ import annotations
 
 import gc
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from magics.measurement.clock import (
-    CONTENDED,
-    CPU,
-    NANOSECOND,
-    WALL,
-    CallCost,
-    Clock,
-    Contention,
-    calibrate,
-)
-from magics.measurement.interpose import replaced_functions
-from magics.measurement.modules import replaced_forwards
+from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
+from magics.measurement.contention import CONTENDED, Contention
+from magics.measurement.runs import Meter
 from magics.records import RELEVANT_SHARE, Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torch import nn
-
-    from magics.measurement.modules import Forward, Target
-    from magics.measurement.rows import Key, Plan
-    from magics.measurement.state import Watch
+    from magics.measurement.rows import Key
+    from magics.measurement.runs import Pass, Passes, Runner
 
 WARM_UPS = 2
-"""Runs of a new shape before anything is measured: kernels are chosen in the first ones."""
+"""Runs of a new shape before anything is measured: kernels are chosen in the first ones.
+
+Finding out what the model calls was one.
+"""
 
 STABLE = 0.05
 """Split-half difference under which a row counts as stable [1]."""
 
-DEFAULT_BUDGET_S = 2.0
-"""How long to measure, unless told otherwise [s]."""
+_BUDGET_S = (1.0, 10.0)
+"""How long to measure, unless told otherwise: at least and at most [s]."""
 
-_MIN_ROUNDS = 3
+_BUDGET_RUNS = 11
+"""How many runs to measure, unless told otherwise and within those limits.
+
+Five rounds and a first run: with what else a profile runs, it stays within 15 forwards.
+"""
+
 _MIN_STABLE_ROUNDS = 4
+_MIN_CONTENDED_ROUNDS = 3
 _PROBE_S = 0.05
 
-Event = tuple[str, str, int, int]  # path, function ('' for a module), begin, end
+
+@dataclass(slots=True)
+class Series:
+    """Replicates of one pass, forward or backward; one of each per round.
+
+    Attributes:
+        rows: Per row [s].
+        other: Everything else [s].
+        plain: The plain run [s].
+        instrumented: The instrumented run, its own cost included [s].
+    """
+
+    rows: dict[Key, list[float]] = field(default_factory=dict)
+    other: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+    instrumented: list[float] = field(default_factory=list)
+
+    def add(self, plain: Pass, instrumented: Pass) -> None:
+        """Add a round."""
+        self.plain.append(plain.whole)
+        self.instrumented.append(instrumented.whole)
+        self.other.append(instrumented.other)
+        for key, spent in instrumented.rows.items():
+            self.rows.setdefault(key, []).append(spent)
+
+    def is_stable(self) -> bool:
+        """Return whether every row that matters is known to `STABLE`."""
+        if len(self.plain) < _MIN_STABLE_ROUNDS:
+            return False
+        whole = Measurement(replicates_s=tuple(self.plain)).median_s
+        rows = [Measurement(replicates_s=tuple(row)) for row in (*self.rows.values(), self.other)]
+        return not any(
+            row.split_half is not None and row.split_half >= STABLE
+            for row in rows
+            if row.median_s >= RELEVANT_SHARE * whole
+        )
 
 
 @dataclass(slots=True)
@@ -59,261 +88,153 @@ class Timings:
     """What was measured.
 
     Attributes:
-        rows: Replicates per row [s].
-        other: Replicates of everything else [s].
-        plain: Replicates of the plain run [s].
-        instrumented: Replicates of the instrumented run, its own cost included [s].
         clock: The clock read.
         threads: Threads that torch ran with.
+        forward: The forward's replicates.
+        backward: The backward's; without any where there was none.
         contention: Wall over processor time; 1 on a quiet machine.
         stable: Whether every row that matters became stable.
         interrupted: Whether Ctrl-C ended it.
+        no_backward: A backward was asked for, and no output can have a gradient.
     """
 
     clock: Clock
     threads: int
-    rows: dict[Key, list[float]] = field(default_factory=dict)
-    other: list[float] = field(default_factory=list)
-    plain: list[float] = field(default_factory=list)
-    instrumented: list[float] = field(default_factory=list)
+    forward: Series = field(default_factory=Series)
+    backward: Series = field(default_factory=Series)
     contention: float = 1.0
     stable: bool = False
     interrupted: bool = False
+    no_backward: bool = False
 
-    def measurement(self, replicates: list[float]) -> Measurement | None:
+    @property
+    def rounds(self) -> int:
+        """Number of whole rounds."""
+        return len(self.forward.plain)
+
+    def add(self, plain: Passes, instrumented: Passes) -> None:
+        """Add a round."""
+        self.forward.add(plain[0], instrumented[0])
+        if plain[1] is not None and instrumented[1] is not None:
+            self.backward.add(plain[1], instrumented[1])
+        self.stable = self.forward.is_stable() and (
+            not self.backward.plain or self.backward.is_stable()
+        )
+
+    def measurement(self, replicates: list[float] | None) -> Measurement | None:
         """Return replicates as a record, or `None` where there are none."""
         if not replicates:
             return None
         return Measurement(replicates_s=tuple(replicates), clock=self.clock.name)
 
 
-class EventLog:
-    """Collects events and hands out the wrappers that make them."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.events: list[Event] = []
-        self._read = clock.read
-        self._in_function = False
-
-    def forward(self, path: str, _module: nn.Module | None, forward: Forward) -> Forward:
-        """Return a forward that leaves an event."""
-        read, record = self._read, self.events.append
-
-        def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, whatever a model takes
-            begin = read()
-            result = forward(*args, **kwargs)
-            record((path, "", begin, read()))
-            return result
-
-        return timed
-
-    def function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a layer function that leaves an event, but not within another one."""
-        read, record = self._read, self.events.append
-
-        def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, whatever it takes
-            if self._in_function:
-                return function(*args, **kwargs)
-            self._in_function = True
-            try:
-                begin = read()
-                result = function(*args, **kwargs)
-                record(("", name, begin, read()))
-            finally:
-                self._in_function = False
-            return result
-
-        return timed
-
-
-def call_cost(clock: Clock) -> CallCost:
-    """Measure what one event costs with this clock."""
-    log = EventLog(clock)
-
-    def recorded() -> float:
-        durations = [end - begin for _, _, begin, end in log.events]
-        log.events.clear()
-        return sum(durations) / max(1, len(durations))
-
-    return calibrate(clock, lambda nothing: (log.forward("", None, nothing), recorded))
-
-
-@dataclass(slots=True)
-class _Node:
-    path: str
-    name: str
-    begin: int
-    end: int
-    inside: list[_Node]
-
-
-def attribute(events: list[Event], plan: Plan, cost: CallCost) -> tuple[dict[Key, float], float]:
-    """Turn events, in the order of their ends, into the own time of each row.
-
-    Returns:
-        Time per row and of everything else [s], the cost of the events subtracted.
-    """
-    forest: list[_Node] = []
-    for path, name, begin, end in events:
-        inside: list[_Node] = []
-        while forest and forest[-1].begin >= begin:
-            inside.append(forest.pop())
-        forest.append(_Node(path, name, begin, end, inside[::-1]))
-    rows = {row.key for row in plan.rows if row.timed}
-    counts: dict[str, int] = {}
-    times: dict[Key, float] = {}
-    other = 0.0
-
-    def own(node: _Node) -> None:
-        nonlocal other
-        spent = node.end - node.begin - cost.inside_ns
-        whole = not node.name and node.path in plan.modules
-        for inner in node.inside:
-            spent -= cost.outside_ns
-            if inner.name:
-                if whole:
-                    spent -= cost.inside_ns
-                    continue
-                inner.path = node.path
-            spent -= inner.end - inner.begin
-            own(inner)
-        label = node.path
-        if node.name:
-            label = f"{node.path}.{node.name}()" if node.path else f"{node.name}()"
-        index = counts.get(label, 0)
-        counts[label] = index + 1
-        if (label, index) in rows:
-            times[label, index] = spent * NANOSECOND
-        else:
-            other += spent * NANOSECOND
-
-    for node in forest:
-        own(node)
-    return times, other
-
-
 class Stopwatch:
-    """Measures one target on one input."""
+    """Measures what a runner runs."""
 
-    def __init__(  # noqa: PLR0913, what a measurement needs
-        self,
-        target: Target,
-        plan: Plan,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        watch: Watch,
-        *,
-        threads: int | None,
+    def __init__(
+        self, runner: Runner, *, threads: int | None, budget_s: float | None, device: Clock | None
     ) -> None:
-        self._target, self._plan, self._watch = target, plan, watch
-        self._args, self._kwargs = args, kwargs
-        self._fixed_threads = threads
+        """Prepare a measurement.
 
-    def measure(self, budget_s: float) -> Timings:
+        Args:
+            runner: Runs the model.
+            threads: Threads for torch, `None` for as many as are set.
+            budget_s: How long to measure at most, `None` for a default [s].
+            device: The clock of the device, if it has one of its own.
+        """
+        self._runner, self._budget_s, self._device = runner, budget_s, device
+        self._fixed_threads = threads
+        self._timings = Timings(device or WALL, threads or torch.get_num_threads())
+
+    def measure(self) -> Timings:
         """Measure until stable or until the budget ends, with the clock that fits.
 
-        On a contended machine that is the processor clock with one thread.
+        On a contended machine that is the processor clock; with one thread, unless the number
+        of threads was given.
         """
-        begin = WALL.read()
-        threads = self._fixed_threads or torch.get_num_threads()
-        torch.set_num_threads(threads)
-        contention = Contention(threads)
-        contention.start()
-        self._warm_up()
-        quiet = contention.ratio() < CONTENDED
-        timings = Timings(WALL, threads)
-        deadline = begin + budget_s / NANOSECOND
-        if quiet:
-            self._rounds(timings, deadline, contention)
-            if timings.contention < CONTENDED or timings.interrupted:
-                return timings
-            deadline = WALL.read() + (deadline - begin) / 2
-        ratio = max(contention.ratio(), timings.contention)
-        torch.set_num_threads(1)
-        for _ in range(WARM_UPS if threads != 1 else 0):
-            self._plain(CPU)
-        timings = Timings(CPU, 1, contention=ratio)
-        self._rounds(timings, deadline, None)
-        return timings
-
-    def _warm_up(self) -> None:
-        enough = WALL.read() + _PROBE_S / NANOSECOND
-        for _ in range(WARM_UPS):
-            self._plain(WALL)
-        while WALL.read() < enough:
-            self._plain(WALL)
-
-    def _rounds(self, timings: Timings, deadline: float, contention: Contention | None) -> None:
-        log = EventLog(timings.clock)
-        cost = call_cost(timings.clock)
+        asked = self._runner.backward
+        collecting = gc.isenabled()
         gc.collect()
         gc.disable()
         try:
-            while not (timings.stable and len(timings.plain) >= _MIN_STABLE_ROUNDS):
-                enough = len(timings.plain) >= _MIN_ROUNDS
-                if enough and WALL.read() >= deadline:
-                    return
-                self._round(timings, log, cost)
-                timings.stable = _is_stable(timings)
-                if contention is not None:
-                    timings.contention = contention.ratio()
-                    if len(timings.plain) >= _MIN_ROUNDS and timings.contention >= CONTENDED:
-                        return
+            torch.set_num_threads(self._timings.threads)
+            self._measure()
         except KeyboardInterrupt:
-            timings.interrupted = True
+            self._timings.interrupted = True
         finally:
-            gc.enable()
+            if collecting:
+                gc.enable()
+            self._runner.put_back()
+        self._timings.no_backward = asked and not self._runner.backward
+        return self._timings
 
-    def _round(self, timings: Timings, log: EventLog, cost: CallCost) -> None:
+    def _measure(self) -> None:
+        begin, timings = WALL.read(), self._timings
+        contention = Contention(timings.threads)
+        contention.start()
+        first = self._runner.first(timings.clock)
+        length = sum(one.whole for one in first if one)
+        budget = self._budget_s or min(max(_BUDGET_RUNS * length, _BUDGET_S[0]), _BUDGET_S[1])
+        deadline = begin + budget / NANOSECOND
+        if length >= budget:
+            # Capturing warmed up, too: of such a model, not a single run is to spare.
+            if self._device or contention.ratio() < CONTENDED:
+                self._round(self._meter(), first)
+                return
+        else:
+            self._warm_up(length, deadline)
+        if self._device:
+            self._rounds(deadline, None)
+            return
+        if contention.ratio() < CONTENDED:
+            self._rounds(deadline, contention)
+            if timings.contention < CONTENDED:
+                return
+        self._contended(max(timings.contention, contention.ratio()))
+        self._warm_up(length, deadline)
+        self._rounds(max(deadline, WALL.read() + budget / 2 / NANOSECOND), None)
+
+    def _contended(self, ratio: float) -> None:
+        """Start again with a clock that others can't disturb."""
+        threads = self._fixed_threads or 1
+        torch.set_num_threads(threads)
+        self._timings = Timings(CPU if threads == 1 else PROCESS, threads, contention=ratio)
+
+    def _warm_up(self, length: float, deadline: float) -> None:
+        """Run as often as a new shape needs, and for long enough to notice others."""
+        enough = WALL.read() + _PROBE_S / NANOSECOND
+        runs = 1
+        while runs < WARM_UPS or WALL.read() < enough:
+            if WALL.read() + length / NANOSECOND > deadline:
+                return
+            self._runner.plain(WALL)
+            runs += 1
+
+    def _meter(self) -> Meter:
+        return Meter(self._timings.clock, backward=self._runner.backward)
+
+    def _rounds(self, deadline: float, contention: Contention | None) -> None:
+        """Do rounds while the next one is likely to end before the deadline; one at least."""
+        timings, meter = self._timings, self._meter()
+        length = 0
+        while not timings.stable:
+            begin = WALL.read()
+            if timings.rounds and begin + length > deadline:
+                return
+            self._round(meter)
+            length = WALL.read() - begin
+            if contention is not None:
+                timings.contention = contention.ratio()
+                if timings.rounds >= _MIN_CONTENDED_ROUNDS and timings.contention >= CONTENDED:
+                    return
+
+    def _round(self, meter: Meter, plain: Passes | None = None) -> None:
         """Run once plain and once instrumented, in alternating order."""
-        clock = timings.clock
-        first = len(timings.plain) % 2 == 0
-        plain = self._plain(clock) if first else 0.0
-        log.events.clear()
-        whole = self._instrumented(log, clock)
-        times, other = attribute(log.events, self._plan, cost)
-        if not first:
-            plain = self._plain(clock)
+        if plain is None and self._timings.rounds % 2 == 0:
+            plain = self._runner.plain(meter.clock)
+        instrumented = self._runner.instrumented(meter)
+        if plain is None:
+            plain = self._runner.plain(meter.clock)
         # Only whole rounds are kept, so that replicates pair up after an interruption too.
-        timings.plain.append(plain)
-        timings.instrumented.append(whole)
-        timings.other.append(other)
-        for key, spent in times.items():
-            timings.rows.setdefault(key, []).append(spent)
-
-    def _plain(self, clock: Clock) -> float:
-        call, args, kwargs = self._target.call, self._args, self._kwargs
-        begin = clock.read()
-        result = call(*args, **kwargs)
-        end = clock.read()
-        del result
-        self._watch.restore()
-        return (end - begin) * NANOSECOND
-
-    def _instrumented(self, log: EventLog, clock: Clock) -> float:
-        with ExitStack() as stack:
-            stack.enter_context(replaced_forwards(self._target.modules, log.forward))
-            stack.enter_context(replaced_functions(self._plan.functions, log.function))
-            call = self._target.call
-            if self._target.model is None:
-                call = log.forward("", None, call)
-            begin = clock.read()
-            result = call(*self._args, **self._kwargs)
-            end = clock.read()
-        del result
-        self._watch.restore()
-        return (end - begin) * NANOSECOND
-
-
-def _is_stable(timings: Timings) -> bool:
-    whole = timings.measurement(timings.plain)
-    if whole is None or whole.count < _MIN_STABLE_ROUNDS:
-        return False
-    for replicates in (*timings.rows.values(), timings.other):
-        row = timings.measurement(replicates)
-        if row is None or row.median_s < RELEVANT_SHARE * whole.median_s:
-            continue
-        half = row.split_half
-        if half is not None and half >= STABLE:
-            return False
-    return True
+        self._timings.add(plain, instrumented)
+        gc.collect(0)  # what models leave behind would pile up

@@ -1,0 +1,207 @@
+"""One run of a model, plain or instrumented: the forward and, where asked, the backward.
+
+The backward starts from all outputs that can have a gradient, each element with the gradient
+1: the loss is the sum of all outputs.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magics.errors import ForwardError
+from magics.measurement.backward import (
+    Gradients,
+    NodeHooks,
+    WriteObserver,
+    differentiable,
+    node_cost,
+    node_number,
+    nodes_behind,
+)
+from magics.measurement.calibration import FREE, CallCost
+from magics.measurement.clock import NANOSECOND, Clock
+from magics.measurement.events import Attribution, EventLog, call_cost, forest
+from magics.measurement.interpose import replaced_functions
+from magics.measurement.modules import replaced_forwards
+from magics.measurement.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magics.measurement.modules import Target
+    from magics.measurement.rows import Key, Plan
+    from magics.measurement.state import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Times of one forward or backward.
+
+    Attributes:
+        whole: All of it, what instrumenting costs included [s].
+        rows: Own time of each row [s].
+        other: Time of everything else [s].
+    """
+
+    whole: float
+    rows: Mapping[Key, float] = field(default_factory=dict)
+    other: float = 0.0
+
+
+Passes = tuple[Pass, Pass | None]
+"""A forward, and the backward where there was one."""
+
+
+class Runner:
+    """Runs one target on one input.
+
+    Attributes:
+        backward: Whether a backward follows each forward; false, too, from the first run on
+            where no output can have a gradient.
+    """
+
+    def __init__(  # noqa: PLR0913, what a run needs
+        self,
+        target: Target,
+        plan: Plan,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        watch: Watch,
+        *,
+        backward: bool,
+    ) -> None:
+        self._target, self._plan, self._watch = target, plan, watch
+        self._args, self._kwargs = args, kwargs
+        self._gradients = Gradients()
+        self.backward = backward
+
+    def first(self, clock: Clock) -> Passes:
+        """Run once plain, and find out whether there is a backward and what it writes to.
+
+        Raises:
+            ForwardError: If the backward fails.
+        """
+        recorder = Recorder(self._target, self._watch, lambda _: nullcontext())
+        begin = clock.read()
+        result = self._target.call(*self._args, **self._kwargs)
+        end = clock.read()
+        (whole,) = clock.seconds(begin, end)
+        outputs = differentiable(result)
+        self.backward = self.backward and bool(outputs)
+        if self.backward:
+            self._gradients.clear_before(nodes_behind(outputs), outputs)
+            try:
+                with WriteObserver(recorder.before):
+                    _backward(outputs, _ones(outputs))
+            except RuntimeError as error:
+                raise ForwardError(
+                    f"model: its backward raised {type(error).__name__}: {error}; "
+                    f"profile it without backward",
+                    layer="",
+                ) from error
+        self._clean()
+        return Pass(whole), Pass(0.0) if self.backward else None
+
+    def plain(self, clock: Clock) -> Passes:
+        """Run the model as it is."""
+        call, args, kwargs = self._target.call, self._args, self._kwargs
+        begin = clock.read()
+        result = call(*args, **kwargs)
+        marks = [begin, clock.read()]
+        if self.backward:
+            outputs = differentiable(result)
+            self._gradients.clear_before(nodes_behind(outputs), outputs)
+            ones = _ones(outputs)
+            marks.append(clock.read())
+            _backward(outputs, ones)
+            marks.append(clock.read())
+        del result
+        self._clean()
+        forward, *later = clock.seconds(*marks)
+        return Pass(forward), Pass(later[-1]) if later else None
+
+    def instrumented(self, meter: Meter) -> Passes:
+        """Run the model with a clock at every call and every autograd node."""
+        log, clock = meter.log, meter.clock
+        log.events.clear()
+        with ExitStack() as stack:
+            stack.enter_context(replaced_forwards(self._target.modules, log.forward))
+            stack.enter_context(replaced_functions(self._plan.functions, log.function))
+            call = self._target.call
+            if self._target.model is None:
+                call = log.forward("", None, call)
+            begin = clock.read()
+            result = call(*self._args, **self._kwargs)
+            marks = [begin, clock.read()]
+            calls = len(log.events)
+            if self.backward:
+                outputs = differentiable(result)
+                nodes = nodes_behind(outputs)
+                self._gradients.clear_before(nodes, outputs)
+                ones = _ones(outputs)
+                hooks = NodeHooks(log)
+                hooks.hook(nodes)
+                del nodes
+                with hooks.also_recreated():
+                    marks.append(clock.read())
+                    _backward(outputs, ones)
+                    marks.append(clock.read())
+        del result
+        self._clean()
+        return meter.passes(self._plan, calls, marks)
+
+    def put_back(self) -> None:
+        """Leave gradients as they were found."""
+        self._gradients.put_back()
+
+    def _clean(self) -> None:
+        self._gradients.clear()
+        self._watch.restore()
+
+
+class Meter:
+    """A clock, what it has recorded, and what recording costs."""
+
+    def __init__(self, clock: Clock, *, backward: bool) -> None:
+        self.clock = clock
+        number = {"number": node_number} if backward else {}
+        self.log = EventLog(clock, **number)
+        self._call = call_cost(clock, **number)
+        self._node: CallCost = node_cost(clock) if backward else FREE
+
+    def passes(self, plan: Plan, calls: int, marks: list[int]) -> Passes:
+        """Attribute what was recorded to rows.
+
+        Args:
+            plan: The rows.
+            calls: Number of events of the forward, the first ones.
+            marks: The clock before and after the forward and, maybe, the backward.
+        """
+        events, times = self.log.taken(marks)
+        forward = Attribution(plan, self._call)
+        first = _pass(forward, forest(events[:calls]), times[1] - times[0])
+        if len(times) == 2:  # noqa: PLR2004, begin and end of the forward
+            return first, None
+        backward = Attribution(plan, self._call, self._node, forward)
+        return first, _pass(backward, forest(events[calls:], calls), times[3] - times[2])
+
+
+def _pass(attribution: Attribution, trees: Any, whole: int) -> Pass:  # noqa: ANN401, list of Node
+    taken = attribution.add(trees)
+    return Pass(
+        whole * NANOSECOND,
+        {key: spent * NANOSECOND for key, spent in attribution.times.items()},
+        (whole - taken + attribution.other) * NANOSECOND,
+    )
+
+
+def _ones(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [torch.ones_like(item) for item in outputs]
+
+
+def _backward(outputs: list[torch.Tensor], ones: list[torch.Tensor]) -> None:
+    torch.autograd.backward(outputs, ones)
