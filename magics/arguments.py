@@ -85,7 +85,7 @@ def parser(prog: str, description: str, epilog: str = "") -> Parser:
         "--budget",
         type=float,
         metavar="S",
-        help=f"seconds to measure at most (default {usual.budget:g})",
+        help="seconds to measure times at most (default: some eleven runs, 1 to 10 s)",
     )
     switch = argparse.BooleanOptionalAction
     add("--receptive-field", action=switch, help="follow every layer's receptive field")
