@@ -9,17 +9,18 @@ import __future__
 
 import ast
 import sys
-from types import CodeType
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+import threading
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
-from nbimport.errors import NotebookFormatError
+from nbimport.errors import MagicError, NotebookFormatError
 from nbimport.machinery import siblings
 from nbimport.machinery.driver import Unit, driver
 from nbimport.notebook import selection, sourcemap, syntax
-from nbimport.notebook.definitions import only_definitions
+from nbimport.notebook.definitions import base_names, edited, only_definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
+    from types import CodeType
 
     from nbimport.config import Config
     from nbimport.notebook.reader import Cell, Notebook
@@ -29,6 +30,10 @@ _FUTURE_FLAGS = 0
 for _name in __future__.all_feature_names:
     _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
 _SHOWS_CLASS_LINES = sys.version_info >= (3, 13)
+_QUOTES = ("'", '"', "(")  # what a docstring may begin with
+NL = "\n"
+# Ignoring warnings is for one thread at a time, or the filters would not be restored in order.
+_one_at_a_time = threading.Lock()
 _LATE_FUTURE = "__future__ imports must occur at the beginning"
 
 
@@ -63,7 +68,7 @@ def compile_notebook(
     """
     compiler = _CellCompiler(notebook.path, config, only, neighbours)
     cells = selection.selected(notebook.cells, config)
-    units = [compiler.compile(cell) for cell in cells]
+    units = [compiler.compile(parsed) for parsed in compiler.parsed(cells)]
     imports = siblings.imported_names(cell.source for cell in cells)
     return Program(
         driver(units, notebook.title, config.magics),
@@ -74,17 +79,23 @@ def compile_notebook(
 
 def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
     """Return the Python that an import executes, with a line ``# %% cell N`` above each cell."""
-    compiler = _CellCompiler(notebook.path, config, only, ())
-    parts = []
-    for cell in selection.selected(notebook.cells, config):
-        tree = compiler.parsed(cell)
-        if compiler.only:
-            tree = only_definitions(tree, compiler.dropped)
-            text = ast.unparse(tree)
-        else:
-            text = compiler.text
-        parts.append(f"# %% cell {cell.number}\n{text.strip(chr(10))}\n")
-    return "\n".join(parts)
+    import warnings
+
+    cells = selection.selected(notebook.cells, config)
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler has given them when it was its turn
+        parsed = list(_CellCompiler(notebook.path, config, only, ()).parsed(cells))
+    return "\n".join(
+        f"# %% cell {cell.number}\n{text.rstrip(NL)}\n" for cell, (text, *_), _ in parsed
+    )
+
+
+class _Parsed(NamedTuple):
+    """Hold a cell, what was made of its text, and the tree of that or its code if that will do."""
+
+    cell: Cell
+    translation: syntax.Translation
+    content: CodeType | ast.Module
 
 
 class _CellCompiler:
@@ -93,119 +104,154 @@ class _CellCompiler:
     def __init__(
         self, path: str, config: Config, only: str | None, neighbours: Collection[str]
     ) -> None:
-        self.path = path
-        self.config = config
-        self.only = config.only(path, only)
-        self.neighbours = neighbours
-        self.dropped: set[str] = set()
-        self.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        self._translation = syntax.Translation("")
+        self._path = path
+        self._magics = config.magics
+        self._only = config.only(path, only)
+        self._neighbours = neighbours
+        self._flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._docstring_may_come = True
-        self._line_above = 0
+        self._lines_above = 0
 
-    @property
-    def text(self) -> str:
-        """The Python of the cell that was compiled or parsed last."""
-        return self._translation.text
+    def parsed(self, cells: list[Cell]) -> Iterator[_Parsed]:
+        """Yield the cells in Python, each when the ones before it have been compiled."""
+        every = map(self._parsed, cells)
+        return self._reduced(list(every)) if self._only else every
 
-    def compile(self, cell: Cell) -> Unit:
-        """Compile one cell; parse it apart only where its tree has to change."""
-        code = self._compile(cell)
-        timed = self._translation.is_timed
-        bound = "import" in self.text and siblings.mentioned(code, self.neighbours)
-        repeated_docstring = not self._docstring_may_come and "__doc__" in code.co_names
-        classes = _SHOWS_CLASS_LINES and "class" in self.text
-        if bound or repeated_docstring or classes or timed or self.only:
-            tree = self.parsed(cell)
-            if self.only:
-                tree = only_definitions(tree, self.dropped)
-            if bound:
-                tree = siblings.bind(tree, self.path, self.neighbours)
-            if repeated_docstring:
+    def compile(self, parsed: _Parsed) -> Unit:
+        """Compile one cell, changed where running it as it is would not do."""
+        cell, (text, capture, is_timed), content = parsed
+        if isinstance(content, ast.Module):
+            tree = content
+            if self._neighbours:
+                siblings.bind(tree, self._path, self._neighbours)
+            if not self._docstring_may_come and ast.get_docstring(tree, clean=False) is not None:
                 tree.body.insert(0, _at_top(ast.Pass()))
-            if classes:
-                _note_class_lines(tree, self._line_above + 1)
-            if timed:
+            if _SHOWS_CLASS_LINES:
+                _note_class_lines(tree, self._lines_above + 1)
+            if is_timed:
                 tree = _leaving_nothing(tree)
-            code = self._guarded(cell, tree)
+            content = cast("CodeType", self._guarded(cell, tree, text))
         if self._docstring_may_come:
-            lines = map(str.strip, self.text.split("\n"))
-            self._docstring_may_come = all(not line or line.startswith("#") for line in lines)
-        self._line_above += self.text.strip("\n").count("\n") + 3
-        return Unit(code, self._translation.capture)
+            self._docstring_may_come = not _first_code(text)
+        self._lines_above += text.rstrip(NL).count(NL) + 3
+        self._flags |= content.co_flags & _FUTURE_FLAGS
+        return Unit(content, capture)
 
-    def parsed(self, cell: Cell) -> ast.Module:
-        """Return a cell's syntax tree and leave its Python in `text`."""
-        flags = self.flags
-        self.flags |= ast.PyCF_ONLY_AST
+    def _parsed(self, cell: Cell) -> _Parsed:
+        """Read a cell as Python, and only if it is none as IPython syntax."""
+        source = cell.source
         try:
-            tree = self._compile(cell)
-        finally:
-            self.flags = flags
-        return tree  # type: ignore[return-value] # compile() returns a tree with PyCF_ONLY_AST
-
-    def _compile(self, cell: Cell) -> CodeType:
-        """Compile as Python, and only if that fails as IPython syntax."""
-        self._translation = syntax.Translation(cell.source)
-        try:
-            return self._guarded(cell, cell.source)
-        except SyntaxError:
-            if not syntax.may_be_ipython(cell.source):
+            return self._understood(cell, syntax.Translation(source))
+        except SyntaxError as error:
+            if not syntax.may_be_ipython(source):
                 raise
-        self._translation = syntax.to_python(
-            cell.source, path=self.path, cell=cell.number, magics=self.config.magics
-        )
-        return self._guarded(cell, self.text)
+            try:
+                translation = syntax.to_python(
+                    source, path=self._path, cell=cell.number, magics=self._magics
+                )
+            except MagicError:
+                raise
+            except Exception:  # noqa: BLE001 - IPython's tokenizer stumbled: it is not Python either
+                raise error from None
+        return self._understood(cell, translation)
 
-    def _guarded(self, cell: Cell, source: str | ast.Module) -> CodeType:
+    def _understood(self, cell: Cell, translation: syntax.Translation) -> _Parsed:
+        """Compile at once; parse apart only where the tree may have to change.
+
+        Doing both would be slower, and would give each warning about the code twice.
+        """
+        text = translation.text
+        parse = (
+            self._only is not None
+            or translation.is_timed
+            or (_SHOWS_CLASS_LINES and "class" in text)
+            or (not self._docstring_may_come and _first_code(text)[:2].strip("rRuU")[:1] in _QUOTES)
+            or (
+                bool(self._neighbours)
+                and not siblings.imported_names([text]).isdisjoint(self._neighbours)
+            )
+        )
+        flags = ast.PyCF_ONLY_AST if parse else 0
+        return _Parsed(cell, translation, self._guarded(cell, text, text, flags))
+
+    def _reduced(self, cells: list[_Parsed]) -> Iterator[_Parsed]:
+        """Yield the cells without their work."""
+        needed = set().union(*(base_names(cast("ast.Module", tree)) for _, _, tree in cells))
+        dropped: set[str] = set()
+        for cell, translation, content in cells:
+            tree = cast("ast.Module", content)  # in this mode always
+            try:
+                edits = only_definitions(tree, dropped, needed)
+            except RecursionError as error:
+                raise _unparsable(
+                    error, cell, sourcemap.cell_name(self._path, cell.number)
+                ) from None
+            dropped.update((translation.capture or "").split())
+            text = edited(translation.text, edits)
+            yield _Parsed(cell, translation._replace(text=text, capture=None), tree)
+
+    def _guarded(
+        self, cell: Cell, source: str | ast.Module, text: str, flags: int = 0
+    ) -> CodeType | ast.Module:
         """Compile, and turn whatever hostile text makes the parser raise into a SyntaxError."""
-        name = sourcemap.cell_name(self.path, cell.number)
+        name = sourcemap.cell_name(self._path, cell.number)
+        flags |= self._flags
         try:
             try:
-                code = compile(source, name, "exec", self.flags, dont_inherit=True)
+                return compile(source, name, "exec", flags, dont_inherit=True)  # type: ignore[no-any-return] # what the flags say
             except SyntaxError as error:
                 if _LATE_FUTURE not in str(error):
                     raise
                 tree = _with_futures_first(source)
-                code = compile(tree, name, "exec", self.flags, dont_inherit=True)
+                return compile(tree, name, "exec", flags, dont_inherit=True)  # type: ignore[no-any-return] # as above
         except SyntaxError as error:
-            _complete(error, cell, name)
+            _complete(error, cell, name, text)
             raise
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:
             raise _unparsable(error, cell, name) from error
-        if isinstance(code, CodeType):
-            self.flags |= code.co_flags & _FUTURE_FLAGS
-        return code
+
+
+def _first_code(text: str) -> str:
+    """Return the first line that is neither blank nor a comment, without its indentation."""
+    lines = map(str.strip, text.split(NL))
+    return next((line for line in lines if line and not line.startswith("#")), "")
 
 
 def _with_futures_first(source: str | ast.Module) -> ast.Module:
     """Let other statements precede a future import in its cell, as IPython does."""
     tree = ast.parse(source) if isinstance(source, str) else source
+    first = tree.body[: ast.get_docstring(tree, clean=False) is not None]
     late = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
-    rest = [node for node in tree.body if node not in late]
-    return ast.Module(body=late + rest, type_ignores=[])
+    rest = [node for node in tree.body if node not in first + late]
+    return ast.Module(body=first + late + rest, type_ignores=[])
 
 
-def _complete(error: SyntaxError, cell: Cell, name: str) -> None:
+def _complete(error: SyntaxError, cell: Cell, name: str, text: str) -> None:
     """Give a SyntaxError the text of its line: the compiler looks for it in a file."""
     error.filename = name
-    lines = sourcemap.split_lines(cell.source)
-    if error.lineno is not None and 0 < error.lineno <= len(lines):
-        error.text = lines[error.lineno - 1]
+    lines, compiled = sourcemap.split_lines(cell.source), sourcemap.split_lines(text)
+    if error.lineno is None or not 0 < error.lineno <= min(len(lines), len(compiled)):
+        return
+    error.text = lines[error.lineno - 1]
+    statement = compiled[error.lineno - 1].strip()
+    shift = error.text.rfind(statement) - compiled[error.lineno - 1].find(statement)
+    if shift and error.offset is not None:  # as in `%time x = = 1`, of which `x = = 1` is compiled
+        found = statement in error.text
+        error.offset = error.offset + shift if found else None
+        if error.end_lineno == error.lineno and error.end_offset is not None:
+            error.end_offset = error.end_offset + shift if found else None
 
 
 def _unparsable(error: Exception, cell: Cell, name: str) -> SyntaxError:
-    reasons: dict[type[Exception], str] = {
-        UnicodeEncodeError: "it holds a lone surrogate, which no file can hold",
-        RecursionError: "it is nested too deeply",
-        MemoryError: "it is nested too deeply",
-    }
-    reason = reasons.get(type(error), str(error))
-    text = cell.source[:80].encode("utf-8", "replace").decode()
-    return SyntaxError(
-        f"cell {cell.number} can't be compiled: {reason}; correct the cell",
-        (name, 1, 1, text.partition("\n")[0], 1, 1),
-    )
+    reason, line = str(error), 1
+    if isinstance(error, UnicodeEncodeError):
+        reason = "it holds a lone surrogate, which no file can hold"
+        line += error.object[: error.start].count(NL)
+    elif isinstance(error, RecursionError | MemoryError):
+        reason = "it is nested too deeply"
+    text = cell.source.split(NL)[line - 1][:80].encode("utf-8", "replace").decode()
+    message = f"cell {cell.number} can't be compiled: {reason}; correct the cell"
+    return SyntaxError(message, (name, line, 1, text, line, 1))
 
 
 def _at_top(node: _Node) -> _Node:

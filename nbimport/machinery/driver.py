@@ -26,16 +26,16 @@ def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
     frames from tracebacks, so a traceback goes from the import statement straight to the cell.
     """
     lines = [] if title is None else [repr(title)]
-    for name in _SESSION_NAMES:
-        if any(_loads(unit.code, name) for unit in units):
-            lines.append(f"{_HELPERS}.provide({name!r}, globals(), {magics!r})")
+    used = [name for name in _SESSION_NAMES if any(_loads(unit.code, name) for unit in units)]
+    lines += [f"{_HELPERS}.provide({name!r}, globals(), {magics!r})" for name in used]
+    awaits = any(unit.code.co_flags & _COROUTINE for unit in units)
     for index, unit in enumerate(units):
-        call = f"(lambda: {index})()"
         if unit.capture is not None:
-            call = f"{_HELPERS}.captured(lambda: {index}, {unit.capture!r}, globals())"
-        elif unit.code.co_flags & _COROUTINE:
-            call = f"{_HELPERS}.awaited({call}, globals())"
-        lines.append(call)
+            lines.append(f"{_HELPERS}.captured(lambda: {index}, {unit.capture!r}, {awaits})")
+        elif awaits:
+            lines.append(f"{_HELPERS}.run(lambda: {index})")
+        else:
+            lines.append(f"(lambda: {index})()")
     template = compile("\n".join(lines), "<frozen importlib._bootstrap_external>", "exec", 0, True)  # noqa: FBT003 - positional in C
     code = iter([unit.code for unit in units])
     consts = tuple(next(code) if isinstance(c, CodeType) else c for c in template.co_consts)

@@ -45,20 +45,43 @@ def bind(tree: ast.Module, path: str, neighbours: Collection[str]) -> None:
     """Bind the absolute imports of neighbours in a tree to their folder."""
     folder = os.path.dirname(path)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            name = node.module or ""
-            if node.level == 0 and name.partition(".")[0] in neighbours:
-                node.module = beside.name_of(folder, name)
-        elif isinstance(node, ast.Import):
-            node.names = [new for old in node.names for new in _bound(old, folder, neighbours)]
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)
+            if isinstance(block, list):
+                block[:] = [new for old in block for new in _bound(old, folder, neighbours)]
 
 
-def _bound(alias: ast.alias, folder: str, neighbours: Collection[str]) -> Iterator[ast.alias]:
-    top, dot, _ = alias.name.partition(".")
-    if top not in neighbours:
-        yield alias
+def _bound(statement: ast.AST, folder: str, neighbours: Collection[str]) -> Iterator[ast.AST]:
+    """Yield what a statement becomes: for ``import a, utils``, an import and an assignment.
+
+    ``from utils import f`` imports first and then takes ``f`` out by the module's second name.
+    """
+    if isinstance(statement, ast.ImportFrom):
+        dotted = statement.module or ""
+        if statement.level == 0 and dotted.partition(".")[0] in neighbours:
+            yield _placed(ast.Expr(_imported(folder, dotted)), statement)
+            statement.module = beside.name_of(folder, dotted)
+    if not isinstance(statement, ast.Import):
+        yield statement
         return
-    name = beside.name_of(folder, alias.name)
-    yield ast.copy_location(ast.alias(name, alias.asname or top), alias)
-    if dot and not alias.asname:  # `import a.b` binds a: import a.b, then bind a
-        yield ast.copy_location(ast.alias(beside.name_of(folder, top), top), alias)
+    for alias in statement.names:
+        top, dot, _ = alias.name.partition(".")
+        if top not in neighbours:
+            yield ast.copy_location(ast.Import([alias]), statement)
+            continue
+        if dot and not alias.asname:  # `import a.b` binds a
+            yield _placed(ast.Expr(_imported(folder, alias.name)), statement)
+        name = top if alias.asname is None else alias.asname
+        value = _imported(folder, alias.name if alias.asname else top)
+        yield _placed(ast.Assign([ast.Name(name, ast.Store())], value), statement)
+
+
+def _imported(folder: str, dotted: str) -> ast.expr:
+    text = _IMPORTED.format(beside=beside.__name__, folder=folder, dotted=dotted)
+    return ast.parse(text, mode="eval").body
+
+
+def _placed(new: ast.stmt, old: ast.stmt) -> ast.stmt:
+    for node in ast.walk(new):
+        ast.copy_location(node, old)
+    return new

@@ -1,200 +1,255 @@
 """Reduce a cell to what defines something: imports, functions, classes, constants; no work is run.
 
-Knows syntax trees only. What a definition needs as soon as it is made (a decorator, a base class, a
-default) must be there too: a definition that needs the result of work goes with that work.
+Knows syntax trees and text only. What a definition needs as soon as it is made (a base class, a
+decorator, a default) must be there too: a definition that needs the result of work goes with it.
 """
 
 from __future__ import annotations
 
 import ast
-from copy import copy
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-_Node = TypeVar("_Node", bound=ast.AST)
-
-# Calls that make a value or a definition rather than do work.
-_DEFINING_CALLS = frozenset(
+# Calls that make a value, or ask about the machine, rather than do work.
+_CHEAP_CALLS = frozenset(
     "TypeVar ParamSpec TypeVarTuple NewType NamedTuple TypedDict namedtuple Enum IntEnum StrEnum"
-    " Flag IntFlag getLogger compile Path PurePath join dirname abspath expanduser Fraction Decimal"
-    " date datetime timedelta partial itemgetter attrgetter float int str bytes bool complex tuple"
-    " list dict set frozenset object slice range defaultdict OrderedDict Counter deque"
-    " MappingProxyType SimpleNamespace ContextVar Lock RLock local len min max sum abs round sorted"
-    " device dtype import_module __import__".split()
-)
-# Calls that ask about the machine or the versions: what guards are made of.
-_ASKING_CALLS = _DEFINING_CALLS | frozenset(
-    "is_available find_spec hasattr getattr isinstance issubclass callable exists isfile isdir"
-    " startswith endswith get getenv system machine python_version version parse Version".split()
+    " Flag IntFlag getLogger compile Path PurePath join dirname abspath realpath basename"
+    " expanduser home cwd resolve with_suffix with_name Fraction Decimal date datetime timedelta"
+    " timezone partial itemgetter attrgetter methodcaller float int str bytes bool complex tuple"
+    " list dict set frozenset object slice range zip enumerate reversed defaultdict OrderedDict"
+    " Counter deque ChainMap MappingProxyType SimpleNamespace ContextVar Lock RLock local len min"
+    " max sum abs round sorted chr ord device dtype array asarray tensor arange linspace zeros ones"
+    " eye split strip lower upper title replace format encode decode keys values items copy union"
+    " import_module __import__ is_available find_spec hasattr getattr isinstance issubclass"
+    " callable exists isfile isdir is_file is_dir startswith endswith get getenv system machine"
+    " python_version version parse Version".split()
 )
 # Calls without which later imports would not find what they import.
 _PREPARING_CALLS = ("sys.path.", "nbimport.", "site.addsitedir")
 _Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _IMPORTS = (ast.Import, ast.ImportFrom)
-_WORK = (
-    ast.Await,
-    ast.Yield,
-    ast.YieldFrom,
-    ast.NamedExpr,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_WORK = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
 
 
-def only_definitions(tree: ast.Module, dropped: set[str]) -> ast.Module:
-    """Return a module of a cell's definitions.
+class Edit(NamedTuple):
+    """Say that a statement's text is replaced; columns count bytes, as in syntax trees."""
+
+    first_line: int
+    first_column: int
+    last_line: int
+    last_column: int
+    text: str
+
+
+def base_names(tree: ast.AST) -> set[str]:
+    """Return the names that the decorators and base classes in a cell begin with."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, _DEFINITIONS):
+            bases = node.bases if isinstance(node, ast.ClassDef) else []
+            found |= {_dotted(base).partition(".")[0] for base in [*node.decorator_list, *bases]}
+    return found
+
+
+def only_definitions(tree: ast.Module, dropped: set[str], needed: set[str]) -> list[Edit]:
+    """Replace in a cell's tree whatever is no definition; return what that means for its text.
 
     Args:
-        tree: The cell; left as it is.
+        tree: The cell; changed in place, every statement keeps its line.
         dropped: Names that earlier cells assign by doing work. What needs one of them is dropped
             as well. This cell's own dropped names are added.
+        needed: The `base_names` of all cells: an object made for them is kept, as in
+            ``app = Flask(__name__)`` before ``@app.route("/")``.
     """
-    first = tree.body[:1] if tree.body and _is_string(tree.body[0]) else []
-    kept = first + _kept(tree.body[len(first) :], dropped)
-    return ast.Module(body=kept, type_ignores=[])
+    reducer = _Reducer(dropped, needed)
+    first = 1 if tree.body and _is_string(tree.body[0]) else 0
+    rest = tree.body[first:]
+    reducer.reduce(rest, top=True)
+    tree.body[first:] = rest
+    return reducer.edits
 
 
-def _kept(statements: list[ast.stmt], dropped: set[str]) -> list[ast.stmt]:
-    kept = []
-    for statement in statements:
-        reduced = _reduced(statement, dropped)
-        (dropped.update if reduced is None else dropped.difference_update)(_bound(statement))
-        if reduced is not None:
-            kept.append(reduced)
-    return kept
+def edited(source: str, edits: Iterable[Edit]) -> str:
+    """Return a cell's text with statements replaced, on as many lines as before."""
+    lines = source.encode().split(b"\n")
+    for edit in sorted(edits, reverse=True):
+        first, last = edit.first_line - 1, edit.last_line - 1
+        head, tail = lines[first][: edit.first_column], lines[last][edit.last_column :]
+        follows = tail.lstrip().startswith(b";")
+        at_top = edit.text == "pass" and not head and not follows  # nothing has to stand there
+        new = [head if at_top else head + edit.text.encode(), *[b""] * (last - first)]
+        if (
+            follows
+        ):  # the next statement starts on the last line: continue the first one up to there
+            new[:-1] = [line + b"\\" for line in new[:-1]]
+        new[-1] += tail
+        lines[first : last + 1] = new
+    return b"\n".join(lines).decode()
 
 
-def _reduced(statement: ast.stmt, dropped: set[str]) -> ast.stmt | None:
-    """Return what remains of a statement without its work, or None."""
-    if isinstance(statement, ast.If):
-        return _reduced_if(statement, dropped)
-    if isinstance(statement, ast.Try | ast.TryStar):
-        return _reduced_try(statement, dropped)
-    if isinstance(statement, ast.With):
-        body = _kept(statement.body, dropped)
-        needed = [item.context_expr for item in statement.items]
-        if not any(isinstance(inner, _IMPORTS) for inner in body) or _needs(needed, dropped):
-            return None
-        return _with_bodies(statement, body=body)
-    return statement if _is_kept(statement, dropped) else None
+class _Reducer:
+    def __init__(self, dropped: set[str], needed: set[str]) -> None:
+        self.edits: list[Edit] = []
+        self._dropped = dropped
+        self._needed = needed
 
+    def reduce(self, body: list[ast.stmt], *, top: bool = False) -> bool:
+        """Reduce a block; tell whether anything of it is left."""
+        anything = False
+        for position, statement in enumerate(body):
+            mark = len(self.edits)
+            if self._keeps(statement, top=top):
+                self._dropped -= _bound(statement)
+                anything = True
+            else:
+                del self.edits[mark:]  # those of the blocks inside
+                self._dropped |= _bound(statement)
+                self._replace(body, position, ast.Pass())
+        return anything
 
-def _is_kept(statement: ast.stmt, dropped: set[str]) -> bool:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return not _needs(_evaluated(statement), dropped)
-    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        value = statement.value
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    def _replace(self, body: list[ast.stmt], position: int, new: ast.stmt) -> None:
+        old = body[position]
+        body[position] = ast.copy_location(new, old)
+        first = min([old.lineno, *(d.lineno for d in getattr(old, "decorator_list", ()))])
+        end = (old.end_lineno or old.lineno, old.end_col_offset or 0)
+        self.edits.append(Edit(first, old.col_offset, *end, type(new).__name__.lower()))
+
+    def _keeps(self, statement: ast.stmt, *, top: bool) -> bool:  # noqa: C901, PLR0911 - one case a kind
+        """Tell whether a statement stays, without the work inside it."""
+        match statement:
+            case ast.If():
+                return self._keeps_if(statement)
+            case ast.Try() | ast.TryStar():
+                return self._keeps_try(statement)
+            case ast.With():
+                needed = [item.context_expr for item in statement.items]
+                has_import = any(isinstance(inner, _IMPORTS) for inner in statement.body)
+                return has_import and not self._needs(needed) and self.reduce(statement.body)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                return not self._needs(_evaluated(statement))
+            case ast.Assign():
+                return self._keeps_assignment(statement.targets, statement.value)
+            case ast.AnnAssign():
+                return self._keeps_assignment([statement.target], statement.value)
+            case ast.AugAssign():
+                given = not _bound(statement) & self._dropped
+                return given and self._keeps_assignment([statement.target], statement.value)
+            case ast.Expr(value=ast.Call() as call):
+                prepares = _dotted(call.func).startswith(_PREPARING_CALLS)
+                return prepares and not self._needs([call])
+            case ast.Import() | ast.ImportFrom():
+                return True
+            case ast.Pass() | ast.Raise():
+                return not top  # what guards are made of
+            case _:
+                return type(statement).__name__ == "TypeAlias"  # since Python 3.12
+
+    def _keeps_if(self, statement: ast.If) -> bool:
+        asks_who_runs = "__name__" in _names([statement.test])
+        if asks_who_runs or not self._is_constant(statement.test):
+            return False
+        kept = self.reduce(statement.body)
+        match statement.orelse:
+            case [ast.If() as other] if other.col_offset == statement.col_offset:  # an elif
+                mark = len(self.edits)
+                if self.reduce(statement.orelse):
+                    return True
+                statement.orelse = []
+                last = self.edits[-1]
+                self.edits[mark:] = [last._replace(text="")]
+                return kept
+        return self.reduce(statement.orelse) or kept
+
+    def _keeps_try(self, statement: ast.Try | ast.TryStar) -> bool:
+        if not self.reduce(statement.body):
+            return False
+        for handler in statement.handlers:
+            mark = len(self.edits)
+            if not self.reduce(handler.body):  # what it would do is work: let the error through
+                handler.body[0] = ast.copy_location(ast.Raise(), handler.body[0])
+                self.edits[mark] = self.edits[mark]._replace(text="raise")
+        self.reduce(statement.orelse)
+        self.reduce(statement.finalbody)
+        return True
+
+    def _keeps_assignment(self, targets: Sequence[ast.expr], value: ast.expr | None) -> bool:
         if not all(isinstance(target, ast.Name | ast.Tuple | ast.List) for target in targets):
             return False
-        if isinstance(statement, ast.AugAssign) and _bound(statement) & dropped:
-            return False
-        return value is None or _is_constant(value, dropped, _DEFINING_CALLS)
-    if isinstance(statement, ast.Expr):
-        call = statement.value
-        prepares = isinstance(call, ast.Call) and ast.unparse(call.func).startswith(
-            _PREPARING_CALLS
-        )
-        return prepares and not _needs([call], dropped)
-    if type(statement).__name__ == "TypeAlias":
+        names = _names(targets)
+        # In capitals, a comprehension is a table written short; else it is a result.
+        is_table = all(name.isupper() for name in names)
+        if value is None or self._is_constant(value, tables=is_table):
+            return True
+        if isinstance(value, ast.Call) and names & self._needed:
+            parts = [value.func, *value.args, *(keyword.value for keyword in value.keywords)]
+            return all(map(self._is_constant, parts))
+        return False
+
+    def _is_constant(self, node: ast.expr, *, tables: bool = False) -> bool:
+        """Tell whether an expression can be evaluated without doing work or needing its results."""
+        own = {
+            n.id for n in _walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+        for inner in _walk(node):
+            if isinstance(inner, _WORK) or (isinstance(inner, _COMPREHENSIONS) and not tables):
+                return False
+            if isinstance(inner, ast.Name) and inner.id in self._dropped - own:
+                return False
+            if isinstance(inner, ast.Call):
+                name = _dotted(inner.func)
+                cheap = name.rpartition(".")[2] in _CHEAP_CALLS
+                if not cheap and not name.startswith(_PREPARING_CALLS):
+                    return False
         return True
-    # The last two stand in guards.
-    return isinstance(statement, (*_IMPORTS, ast.Pass, ast.Raise))
 
-
-def _reduced_if(statement: ast.If, dropped: set[str]) -> ast.If | None:
-    asks_who_runs = any(
-        isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(statement.test)
-    )
-    if asks_who_runs or not _is_constant(statement.test, dropped, _ASKING_CALLS):
-        return None
-    body, orelse = _kept(statement.body, dropped), _kept(statement.orelse, dropped)
-    if not body and not orelse:
-        return None
-    return _with_bodies(statement, body=body, orelse=orelse)
-
-
-def _reduced_try(statement: ast.Try | ast.TryStar, dropped: set[str]) -> ast.stmt | None:
-    body = _kept(statement.body, dropped)
-    if not body:
-        return None
-    handlers = []
-    for handler in statement.handlers:
-        kept = _kept(handler.body, dropped)
-        if not kept:  # what it would do is work: let the error through
-            kept = [ast.copy_location(ast.Raise(), handler)]
-        handlers.append(_with_bodies(handler, body=kept))
-    return _with_bodies(
-        statement,
-        body=body,
-        handlers=handlers,
-        orelse=_kept(statement.orelse, dropped),
-        finalbody=_kept(statement.finalbody, dropped),
-    )
-
-
-def _with_bodies(node: _Node, **bodies: Sequence[ast.AST]) -> _Node:
-    changed = copy(node)
-    for field, body in bodies.items():
-        fallback = [ast.copy_location(ast.Pass(), node)] if field == "body" else []
-        setattr(changed, field, body or fallback)
-    return changed
+    def _needs(self, nodes: Iterable[ast.AST]) -> bool:
+        return not self._dropped.isdisjoint(_names(nodes))
 
 
 def _is_string(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+    return False
 
 
-def _is_constant(node: ast.expr, dropped: set[str], calls: frozenset[str]) -> bool:
-    """Tell whether an expression can be evaluated without doing work or needing its results."""
-    for inner in _walk(node):
-        if isinstance(inner, _WORK):
-            return False
-        if isinstance(inner, ast.Name) and inner.id in dropped:
-            return False
-        if isinstance(inner, ast.Call) and _called(inner) not in calls:
-            prepares = ast.unparse(inner.func).startswith(_PREPARING_CALLS)
-            if not prepares:
-                return False
-    return True
+def _dotted(node: ast.expr) -> str:
+    """Return "a.b" for an expression that ends so, and "a.b" for its call; parts may be empty."""
+    parts = []
+    while True:
+        match node:
+            case ast.Call():
+                node = node.func
+            case ast.Attribute():
+                parts.append(node.attr)
+                node = node.value
+            case _:
+                parts.append(getattr(node, "id", ""))
+                return ".".join(reversed(parts))
 
 
-def _called(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    every = chain.from_iterable(map(_walk, nodes))
+    return {node.id for node in every if isinstance(node, ast.Name)}
 
 
-def _needs(nodes: list[ast.expr], dropped: set[str]) -> bool:
-    return any(
-        isinstance(inner, ast.Name) and inner.id in dropped
-        for node in nodes
-        for inner in _walk(node)
-    )
-
-
-def _evaluated(definition: _Definition) -> list[ast.expr]:
+def _evaluated(definition: _Definition) -> list[ast.AST]:
     """Return the expressions that are evaluated when a definition is made, not when it is used."""
-    found = list(definition.decorator_list)
+    found: list[ast.AST] = list(definition.decorator_list)
     if isinstance(definition, ast.ClassDef):
         found += [*definition.bases, *(keyword.value for keyword in definition.keywords)]
         own = set().union(*map(_bound, definition.body))
         for statement in definition.body:
-            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                inside = _evaluated(statement)
-            else:
-                inside = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-            found += [node for node in inside if getattr(node, "id", None) not in own]
+            inside = _evaluated(statement) if isinstance(statement, _DEFINITIONS) else [statement]
+            found += [ast.Name(name) for name in _names(inside) - own]
     else:
         arguments = definition.args
-        found += arguments.defaults + [node for node in arguments.kw_defaults if node is not None]
+        found += [node for node in (*arguments.defaults, *arguments.kw_defaults) if node]
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
         notes = [argument.annotation for argument in every] + [definition.returns]
@@ -203,22 +258,29 @@ def _evaluated(definition: _Definition) -> list[ast.expr]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk an expression, but not into the bodies of lambdas: those are not run yet."""
-    yield node
-    for field, value in ast.iter_fields(node):
-        if field == "body" and isinstance(node, ast.Lambda):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield from _walk(child)
+    """Walk a tree, but not into the bodies of lambdas: those are not run yet."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend([node.args] if isinstance(node, ast.Lambda) else ast.iter_child_nodes(node))
 
 
 def _bound(statement: ast.AST) -> set[str]:
     """Return the names that a statement binds, those of the blocks in it included."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, _IMPORTS):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    if isinstance(statement, ast.Name):
-        return {statement.id} if isinstance(statement.ctx, ast.Store) else set()
-    return set().union(*map(_bound, ast.iter_child_nodes(statement)))
+    found = set()
+    waiting = [statement]
+    while waiting:
+        match node := waiting.pop():
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.Import() | ast.ImportFrom():
+                found |= {(item.asname or item.name).partition(".")[0] for item in node.names}
+            case ast.Name():
+                if isinstance(node.ctx, ast.Store):
+                    found.add(node.id)
+            case ast.comprehension() | ast.Lambda():
+                pass  # binds in a scope of its own
+            case _:
+                waiting.extend(ast.iter_child_nodes(node))
+    return found
