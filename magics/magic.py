@@ -9,10 +9,11 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.display import display
 
+from magics import profile
 from magics.arguments import Parser, parser, unquoted
 from magics.errors import ConvProfileError, InputError
 from magics.expressions import evaluate, expressions, words
-from magics.session import Interrupted, profile
+from magics.session import Interrupted
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
