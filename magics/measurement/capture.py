@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from magics.errors import ConvProfileError
 from magics.measurement import functions
+from magics.measurement.calls import Call
 from magics.measurement.modules import Target, replaced_forwards
 from magics.measurement.problems import explain
 from magics.measurement.recorder import Recorder
@@ -25,7 +26,6 @@ from magics.measurement.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from magics.measurement.calls import Call
     from magics.measurement.state import Watch
 
 
@@ -109,6 +109,20 @@ _COMPOSITES = frozenset(
 def _observed(recorder: Recorder) -> Iterator[None]:
     with _OperatorObserver(recorder), _FunctionObserver(recorder):
         yield
+
+
+def dry_run(target: Target, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Run the model once without looking.
+
+    Raises:
+        ForwardError: If the model raises.
+    """
+    try:
+        target.call(*args, **kwargs)
+    except ConvProfileError:
+        raise
+    except Exception as error:
+        raise explain(error, target, [Call("")], args) from error
 
 
 def capture(

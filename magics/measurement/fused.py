@@ -141,6 +141,17 @@ def _distances(args: Args, _inputs: Tensors, outputs: Tensors, needs: Needs) -> 
     return ("other", cost, theory.elementwise_backward(cost) if gradient else Cost())
 
 
+def _affine_grid(args: Args, inputs: Tensors, outputs: Tensors, needs: Needs) -> Found:
+    """Return the work of an affine grid: each point times a matrix (n x n + 1).
+
+    Source: torch.nn.functional.affine_grid.
+    """
+    macs = outputs[0].numel() * args[0].shape[-1]
+    cost = _products(macs, read=size_of(inputs), written=size_of(outputs))
+    gradient = _products(macs, read=size_of(outputs), written=size_of(inputs))
+    return "matmul", cost, gradient if needs(args[0]) else Cost()
+
+
 def _products(macs: int, *, read: int, written: int, elementwise: int = 0) -> Cost:
     return Cost(
         macs=macs,
@@ -172,5 +183,6 @@ FORMULAS: dict[str, Callable[[Args, Tensors, Tensors, Needs], Found]] = {
     "_embedding_bag": _embedding_bag,
     "_embedding_bag_forward_only": _embedding_bag,
     "_cdist_forward": _distances,
+    "affine_grid_generator": _affine_grid,
 }  # fmt: skip
 """Operators whose work needs more than the sizes of what goes in and out."""

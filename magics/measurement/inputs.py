@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from magics.errors import InputError
+from magics.measurement.lazy import stand_in
+from magics.measurement.modules import own_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,7 +151,12 @@ def example(target: Target, shape: tuple[int, ...], place: int = 0) -> torch.Ten
     """
     modules = list(target.modules.values())
     weight = next(
-        (p for module in modules for p in module.parameters() if p.is_floating_point()),
+        (
+            p
+            for module in modules
+            for p in own_parameters(module)
+            if p.dtype.is_floating_point or p.dtype.is_complex
+        ),
         None,
     )
     generator = torch.Generator().manual_seed(_SEED + place)
@@ -178,6 +186,26 @@ def _in_words(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_in_words(item)}" for key, item in value.items()) + "}"
     return str(value) if isinstance(value, int | float) or value is None else type(value).__name__
+
+
+def unusual(tensors: list[torch.Tensor]) -> list[str]:
+    """Return warnings about inputs that are no numbers."""
+    found = []
+    for place, tensor in enumerate(tensors):
+        if tensor.is_meta or tensor.is_nested or _is_finite(tensor):
+            continue
+        kind = "NaN" if bool(tensor.isnan().any()) else "infinite values"
+        found.append(
+            f"Input {place} has {kind} in it: the counts hold, but times may not be those of "
+            f"ordinary numbers.",
+        )
+    return found
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    if not (tensor.is_floating_point() or tensor.is_complex()) or tensor.layout != torch.strided:
+        return True
+    return bool(tensor.isfinite().all())
 
 
 def moved(value: Any, **how: Any) -> Any:  # noqa: ANN401, nested inputs of any kind
@@ -243,6 +271,8 @@ def converted(modules: Mapping[str, nn.Module], **how: Any) -> Iterator[None]:  
 
 
 def _like(tensor: torch.Tensor, **how: Any) -> torch.Tensor:  # noqa: ANN401, passed on
+    if is_lazy(tensor):
+        return stand_in(tensor, how.get("dtype"), how.get("device"))
     new = _converted(tensor.detach(), **how)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(new, requires_grad=tensor.requires_grad)

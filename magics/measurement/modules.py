@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from magics.errors import InputError
 
@@ -50,8 +51,13 @@ class Target:
         return {
             id(parameter): parameter
             for module in self.modules.values()
-            for parameter in module.parameters(recurse=isinstance(module, torch.jit.ScriptModule))
+            for parameter in own_parameters(module)
         }
+
+
+def own_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield a module's own parameters; a scripted one's all, as its modules are not listed."""
+    return module.parameters(recurse=isinstance(module, torch.jit.ScriptModule))
 
 
 def target(model: object) -> Target:
@@ -91,11 +97,14 @@ def target(model: object) -> Target:
         else:
             break
         title = f"{type(inner).__name__} in {type(model).__name__}"
-    _refuse_lazy(inner)
     modules, unregistered = reachable({"": inner})
     if unregistered:
-        lost = sum(parameter.numel() for path in unregistered
-                   for parameter in modules[path].parameters())  # fmt: skip
+        lost = sum(
+            parameter.numel()
+            for path in unregistered
+            for parameter in modules[path].parameters()
+            if not is_lazy(parameter)
+        )
         notes.append(
             f"{', '.join(unregistered[:3])}{' and more' if len(unregistered) > 3 else ''}: "  # noqa: PLR2004
             f"held in a plain list or dict, so {lost:,} parameters are unknown to "
@@ -119,10 +128,7 @@ def _function_target(function: Callable[..., Any]) -> Target:
         cells = zip(code.co_freevars, plain.__closure__ or (), strict=True)
         held.update({name: cell.cell_contents for name, cell in cells})
         held.update({name: plain.__globals__.get(name) for name in code.co_names})
-    roots = dict(_inside(held, "", 0))
-    for root in roots.values():
-        _refuse_lazy(root)
-    modules, _ = reachable(roots)
+    modules, _ = reachable(dict(_inside(held, "", 0)))
     return Target(function, None, modules, (), getattr(function, "__name__", "function"))
 
 
@@ -171,17 +177,6 @@ def _modules_in(value: object, path: str, depth: int) -> Iterator[tuple[str, nn.
     elif depth < _CONTAINER_DEPTH and isinstance(value, dict):
         for key, item in value.items():
             yield from _modules_in(item, f"{path}[{key!r}]", depth + 1)
-
-
-def _refuse_lazy(model: nn.Module) -> None:
-    for path, module in model.named_modules():
-        tensors = (*module._parameters.values(), *module._buffers.values())
-        if any(torch.nn.parameter.is_lazy(tensor) for tensor in tensors):
-            raise InputError(
-                f"{path or 'model'}: {type(module).__name__} has no shape yet; "
-                f"run the model once on an input, then profile it",
-                layer=path,
-            )
 
 
 @contextmanager

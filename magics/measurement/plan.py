@@ -63,6 +63,7 @@ class Plan:
         uncounted: Calls of operators without a formula, by operator and place.
         modules: Paths of modules that are rows as a whole.
         functions: Layer functions that have rows of their own: name and calling namespaces.
+        notes: What the reader should know about the input.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -72,3 +73,4 @@ class Plan:
     uncounted: Counter[tuple[str, str]] = field(default_factory=Counter)
     modules: set[str] = field(default_factory=set)
     functions: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 _LONGEST = 200  # characters of a foreign message that are quoted
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a model raised."""
+
+    path: str
+    module: nn.Module | None
+    shape: tuple[int, ...]
+    in_hook: bool = False
+
+
 def explain(
     error: Exception, target: Target, stack: Sequence[Call], args: tuple[Any, ...]
 ) -> ForwardError:
@@ -28,16 +40,20 @@ def explain(
     Args:
         error: What it raised.
         target: The model.
-        stack: The calls that were open, the outermost first.
+        stack: The calls that were open, the outermost first; just the root where none was
+            recorded.
         args: The model's inputs.
     """
-    places = [call for call in stack if call.module is not None]
-    innermost = places[-1] if places else None
-    path = innermost.path if innermost else ""
-    where = path or "model"
-    module = innermost.module if innermost else None
-    shape = stack[-1].input_shape or (innermost.input_shape if innermost else ())
+    place = _place(error, target, stack)
+    where, module, shape = place.path or "model", place.module, place.shape
     got = f"(got {_sizes(shape)})" if shape else f"({type(error).__name__})"
+    first = str(error).strip().partition("\n")[0][:_LONGEST] or "no message"
+    raised = f"raised {type(error).__name__}: {first} {got}"
+    if place.in_hook:
+        return ForwardError(
+            f"{where}: a hook of this {type(module).__name__} {raised}; mend or remove the hook",
+            layer=place.path,
+        )
     tensors = tensors_in(args)
     advice = (
         _dtype(error, module, tensors)
@@ -45,11 +61,38 @@ def explain(
         or _layout(module, shape)
         or _small(error, module, shape)
         or _arguments(error, module)
+        or f"the model {raised}; check the input"
     )
-    if advice is None:
-        first = str(error).strip().partition("\n")[0][:_LONGEST] or "no message"
-        advice = f"the model raised {type(error).__name__}: {first} {got}; check the input"
-    return ForwardError(f"{where}: {advice}", layer=path)
+    return ForwardError(f"{where}: {advice}", layer=place.path)
+
+
+def _place(error: Exception, target: Target, stack: Sequence[Call]) -> _Place:
+    """Find the innermost module that an exception came from.
+
+    The recorded calls say whose forward was running. A module that the traceback passes through
+    without having a forward open was in one of its hooks.
+    """
+    opened = [call for call in stack if call.module is not None]
+    frame = _innermost_call(error)
+    module = frame.get("self") if frame else None
+    paths = {id(item): path for path, item in target.modules.items()}
+    if frame and id(module) in paths and all(call.module is not module for call in opened):
+        inputs = tensors_in((frame.get("args"), frame.get("kwargs")))
+        shape = tuple(inputs[0].shape) if inputs else ()
+        return _Place(paths[id(module)], module, shape, in_hook=bool(opened))
+    if not opened:
+        return _Place("", None, stack[-1].input_shape)
+    shape = stack[-1].input_shape or opened[-1].input_shape
+    return _Place(opened[-1].path, opened[-1].module, shape)
+
+
+def _innermost_call(error: Exception) -> dict[str, Any] | None:
+    """Return the local variables of the innermost call of a module on the way of an exception."""
+    found = None
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_code is nn.Module._call_impl.__code__:
+            found = frame
+    return found.f_locals if found is not None else None
 
 
 def _sizes(shape: Sequence[int]) -> str:

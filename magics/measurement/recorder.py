@@ -6,6 +6,7 @@ import functools
 import sys
 import threading
 from contextlib import contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -115,7 +116,8 @@ class Recorder:
             _describe_input(call, tensors)
             result = func(*args, **kwargs)
             _describe_output(call, _outputs(result))
-            if functions.reads(func):
+            # The size of a ragged batch is no number; what runs on its values says more.
+            if functions.reads(func) and not any(tensor.is_nested for tensor in tensors):
                 given = functions.arguments(func, args, kwargs)
                 call.layer = functions.layer_of(func, given, result, self.needs_grad)
         return result
@@ -139,8 +141,8 @@ class Recorder:
             Operator(
                 func._schema.name,
                 work,
-                tuple(inputs[0].shape) if inputs else (),
-                tuple(outputs[0].shape) if outputs else (),
+                _shape(inputs[0]) if inputs else (),
+                _shape(outputs[0]) if outputs else (),
                 str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
                 self._among_parameters(inputs) if work.kind != "other" else (),
             ),
@@ -177,15 +179,20 @@ class Recorder:
 
 def _describe_input(call: Call, tensors: list[torch.Tensor]) -> None:
     if tensors:
-        call.input_shape = tuple(tensors[0].shape)
+        call.input_shape = _shape(tensors[0])
 
 
 def _describe_output(call: Call, tensors: list[torch.Tensor]) -> None:
     if tensors:
-        call.output_shape = tuple(tensors[0].shape)
+        call.output_shape = _shape(tensors[0])
         call.dtype = str(tensors[0].dtype).removeprefix("torch.")
         call.itemsize = tensors[0].element_size()
-        call.output_bytes = sum(item.numel() * item.element_size() for item in tensors)
+        call.output_bytes = sum(prod(_shape(item)) * item.element_size() for item in tensors)
+
+
+def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Return a tensor's shape; that of its values if it is a ragged batch."""
+    return tuple(tensor.values().shape if tensor.is_nested else tensor.shape)
 
 
 def _outputs(result: object) -> list[torch.Tensor]:

@@ -7,32 +7,39 @@ capture pass sees (`Watch.before_write`), which for most models never comes.
 
 from __future__ import annotations
 
-import gc
-import random
-import sys
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
+
+from magics.measurement.modules import own_parameters
+from magics.measurement.process import ProcessState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 _PLAIN_CONTAINERS = (dict, list, set, deque)
 
 
 class Watch:
-    """Contents of tensors that must not change."""
+    """Contents of tensors that must not change, and autograd's counts of writes to them."""
 
     def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
         self._watched: dict[int, torch.UntypedStorage] = {}
         self._saved: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+        self._versions: list[tuple[torch.Tensor, int, AbstractContextManager[None]]] = []
         for tensor in tensors:
             storage = storage_of(tensor)
-            if storage is not None:
-                self._watched[storage.data_ptr()] = storage
+            if storage is None:
+                continue
+            self._watched[storage.data_ptr()] = storage
+            if not tensor.is_inference():  # those have no count
+                keep = torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor)
+                self._versions.append((tensor, tensor._version, keep))
 
     def before_write(self, tensor: torch.Tensor) -> None:
         """Keep the contents of a watched tensor that is about to be written."""
@@ -44,9 +51,12 @@ class Watch:
             self._saved[place] = (self._watched[place], storage.clone())
 
     def restore(self) -> None:
-        """Put the contents back, without a trace in autograd's version counters."""
+        """Put the contents back, and the counts, so that graphs made before still hold."""
         for storage, content in self._saved.values():
             storage.copy_(content)
+        for tensor, version, keep in self._versions:
+            if tensor._version != version:
+                keep.__exit__(None, None, None)
 
     @property
     def written(self) -> int:
@@ -59,7 +69,7 @@ def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
     try:
         storage = tensor.untyped_storage()
         storage.data_ptr()
-    except (RuntimeError, NotImplementedError):
+    except (RuntimeError, NotImplementedError, ValueError):  # sparse, opaque or lazy
         return None
     return storage
 
@@ -69,8 +79,8 @@ def preserved(modules: Mapping[str, nn.Module], inputs: Iterable[torch.Tensor]) 
     """Keep all state of modules, inputs, torch and the interpreter, and put it back.
 
     Kept: contents of parameters, buffers and inputs; attributes of every module, hooks and
-    train/eval flag among them; gradients; random generators; thread count; default dtype;
-    the garbage collector's switch.
+    train/eval flag among them; random generators and settings of torch and the interpreter.
+    Gradients are set aside, so that a backward has none to add to.
 
     Yields:
         The watch to be told of writes.
@@ -81,9 +91,16 @@ def preserved(modules: Mapping[str, nn.Module], inputs: Iterable[torch.Tensor]) 
     for buffer in buffers:
         watch.before_write(buffer)
     attributes = [(module, _attributes(module)) for module in modules.values()]
-    gradients = [(tensor, tensor.grad, tensor.requires_grad) for tensor in leaves if tensor.is_leaf]
-    process = _ProcessState()
+    gradients = [
+        (tensor, tensor.grad, tensor.requires_grad)
+        for tensor in leaves
+        if tensor.is_leaf and not is_lazy(tensor)
+    ]
+    process = ProcessState()
     try:
+        for tensor, gradient, _ in gradients:
+            if gradient is not None:
+                tensor.grad = None
         yield watch
     finally:
         watch.restore()
@@ -104,8 +121,8 @@ def _own_tensors(
     parameters: dict[int, torch.Tensor] = {}
     buffers: dict[int, torch.Tensor] = {}
     for module in modules.values():
+        parameters.update((id(item), item) for item in own_parameters(module))
         inner = isinstance(module, torch.jit.ScriptModule)  # its modules are not listed
-        parameters.update((id(item), item) for item in module.parameters(recurse=inner))
         buffers.update((id(item), item) for item in module.buffers(recurse=inner))
     return list(parameters.values()), list(buffers.values())
 
@@ -158,36 +175,3 @@ def _same(value: Any, content: Any) -> bool:  # noqa: ANN401, one of _PLAIN_CONT
     if isinstance(value, set):
         return bool(value == content)
     return all(one is other for one, other in zip(value, content, strict=True))
-
-
-class _ProcessState:
-    """What belongs to torch and the interpreter as a whole."""
-
-    def __init__(self) -> None:
-        self._threads = torch.get_num_threads()
-        self._dtype = torch.get_default_dtype()
-        self._collecting = gc.isenabled()
-        self._torch_random = torch.get_rng_state()
-        self._cuda_random = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-        self._random = random.getstate()
-        numpy = sys.modules.get("numpy")
-        self._numpy = numpy.random.get_state() if numpy else None
-        self._cudnn = torch.backends.cudnn.benchmark
-
-    def restore(self) -> None:
-        if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)
-        if torch.get_default_dtype() is not self._dtype:
-            torch.set_default_dtype(self._dtype)
-        if self._collecting:
-            gc.enable()
-        else:
-            gc.disable()
-        torch.set_rng_state(self._torch_random)
-        if self._cuda_random is not None:
-            torch.cuda.set_rng_state_all(self._cuda_random)
-        random.setstate(self._random)
-        if self._numpy is not None:
-            sys.modules["numpy"].random.set_state(self._numpy)
-        if torch.backends.cudnn.benchmark != self._cudnn:
-            torch.backends.cudnn.benchmark = self._cudnn

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from magics.records import Profile
+
 _ADAM_MOMENTS = 2
 _ADAM_STEP_BYTES = 4
 
@@ -60,3 +62,17 @@ def predicted_peak(
     return max(
         start + share * (end - start) for start, end in zip(before, after, strict=True)
     )  # fmt: skip
+
+
+def peaks_of(profile: Profile) -> tuple[int, ...]:
+    """Return the peak at each place of a profile that followed memory, for `predicted_peak`.
+
+    Places are its rows and, last, the run as a whole, a backward included [bytes].
+
+    Raises:
+        ValueError: If the profile did not follow memory.
+    """
+    whole = profile.memory.get("training_peak", profile.memory.get("inference_peak"))
+    if whole is None:
+        raise ValueError("peaks_of: the profile has no peaks; profile with memory=True")
+    return (*(row.peak_bytes or 0 for row in profile.rows), whole)

@@ -225,7 +225,8 @@ CASES = {
     "old weight norm": Case(lambda: weight_norm(CONV()), SQUARE, CONV_MACS, ("conv2d",)),
     "parametrization": Case(parametrized, SQUARE, CONV_MACS, ("conv2d",)),
     "spectral norm in eval mode": Case(
-        lambda: spectral_norm(CONV()).eval(), SQUARE, CONV_MACS + 108 + 4, ("conv2d",)
+        lambda: spectral_norm(CONV()).eval(), SQUARE, CONV_MACS + 108 + 4,
+        ("matmul", "matmul", "conv2d"),
     ),
     "plain list": Case(Plain, SQUARE, CONV_MACS + 4 * 16 * 36, ("conv2d", "conv2d")),
     "dict input": Case(
