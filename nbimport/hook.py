@@ -141,7 +141,7 @@ def mount(name: str, folder: str | os.PathLike[str]) -> None:
     if not os.path.isdir(place):
         raise MountError(f"mount {name!r}: there is no folder {place}; check the path", path=place)
     finder = _installed()
-    mounted = finder.mounted(name, caller.find())
+    mounted = finder.mounted(name, caller.folder())
     if mounted == place:
         finder.mounts[name] = place
         return

@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 
-from nbimport.machinery import folders, specs
+from nbimport.machinery import cache, folders, specs
 from nbimport.machinery.loader import NotebookLoader
 
 TYPE_CHECKING = False
@@ -75,9 +75,8 @@ class ArchiveLoader(NotebookLoader):
         super().__init__(fullname, path)
         self._data = data
 
-    @property
-    def entry(self) -> str | None:
-        """None: there is no folder beside it to keep bytecode in."""
+    def _entry(self) -> str | None:
+        """Return None: there is no folder beside it to keep bytecode in."""
         return None
 
     def get_data(self, path: str) -> bytes:
@@ -90,12 +89,12 @@ class ArchiveLoader(NotebookLoader):
                 return importer.get_data(path)  # type: ignore[union-attr, no-any-return] # a zipimporter
         raise OSError(f"{path}: not in an archive on the search path")
 
-    def _notebook(self) -> tuple[Notebook, bytes, int]:
+    def _notebook(self) -> tuple[Notebook, cache.Stamp, int]:
         from nbimport.notebook import reader, sourcemap  # the cold path
 
         notebook = reader.read(self._data, self.path)
         sourcemap.remember(notebook)
-        return notebook, b"", 0
+        return notebook, cache.UNTRUSTED, 0
 
 
 def archive_finder(path: str) -> ArchiveFinder | None:

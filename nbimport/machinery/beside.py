@@ -1,6 +1,6 @@
 """What the names in a notebook's import statements mean, where something in its folder has them.
 
-Compiled import statements (see `siblings`) call on `meant`. For a statement that takes names out of a
+Compiled import statements (see `siblings`) ask `finder.meant`, which asks here. For a statement that takes names out of a
 module, that module has a second name as well: ``nbimport.machinery.beside.%2Fhome%2Fme?utils?plots``
 is what a notebook in ``/home/me`` gets that says ``from utils.plots import …``. Such names stay in
 ``sys.modules`` for no longer than one import takes, so that deleting or replacing a module there has
@@ -16,8 +16,7 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 
 from nbimport.errors import NotebookNotFoundError
-from nbimport.machinery import SUFFIX, caller, folders, loader, names, places, search, specs
-from nbimport.machinery.finder import standing
+from nbimport.machinery import caller, folders, loader, names, places, search, specs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,16 +28,12 @@ _MARK = "?"
 __path__: list[str] = []
 
 
-def meant(folder: str, dotted: str) -> str:
+def meaning(finder: NotebookFinder, folder: str, dotted: str) -> str:
     """Return the full name of what a dotted name means to the notebooks in a folder."""
-    finder = standing()
-    if finder is None:  # uninstalled: what is imported already keeps running
-        return dotted
-    importer = caller.find()
-    if importer.beside is None and folders.is_package(folder):
+    if folders.is_package(folder) and caller.find().beside is None:
         return dotted
     word, dot, rest = dotted.partition(".")
-    return _meaning(finder, folder, word, importer) + dot + rest
+    return _top_meaning(finder, folder, word) + dot + rest
 
 
 def name_of(folder: str, dotted: str) -> str:
@@ -46,10 +41,10 @@ def name_of(folder: str, dotted: str) -> str:
     return ".".join((__name__, names.encode(folder) + _MARK + dotted.replace(".", _MARK)))
 
 
-def second_spec(fullname: str, tail: str) -> ModuleSpec:
+def second_spec(finder: NotebookFinder, fullname: str, tail: str) -> ModuleSpec:
     """Return the spec of a second name, of which `tail` is the last part."""
     folder, _, dotted = tail.partition(_MARK)
-    name = meant(names.decode(folder), dotted.replace(_MARK, "."))
+    name = meaning(finder, names.decode(folder), dotted.replace(_MARK, "."))
     return specs.alias(fullname, name, is_imported=True)
 
 
@@ -61,7 +56,7 @@ def spec_for(
     Raises:
         NotebookNotFoundError: A dotted name, which would need the plain word for this folder alone.
     """
-    name = _meaning(finder, folder, fullname, importer)
+    name = _top_meaning(finder, folder, fullname)
     if name == fullname:
         return None
     if not importer.wanted:  # find_spec() was called: it asks what there is, under this name
@@ -79,14 +74,14 @@ def spec_for(
     return specs.alias(f"{names.encode(folder)}{_MARK}{fullname}", name)
 
 
-def _meaning(finder: NotebookFinder, folder: str, word: str, importer: caller.Importer) -> str:
+def _top_meaning(finder: NotebookFinder, folder: str, word: str) -> str:
     """Return the full name of what a top-level name means to the notebooks in a folder."""
     module = sys.modules.get(word)
     if module is not None and _is_regular(finder, word, module):
         return word
     known = finder.meanings.get((folder, word))
     if known not in sys.modules:
-        known = finder.meanings[folder, word] = _looked_up(finder, folder, word, importer)
+        known = finder.meanings[folder, word] = _looked_up(finder, folder, word)
     return known
 
 
@@ -98,15 +93,9 @@ def _is_regular(finder: NotebookFinder, word: str, module: ModuleType) -> bool:
     return word not in finder.aliases and not is_folder
 
 
-def _looked_up(finder: NotebookFinder, folder: str, word: str, importer: caller.Importer) -> str:
-    place = folders.only_notebook(word, sys.path)
-    regular = finder.regular(word, None, on_path=place is None)
-    is_mounted = finder.mounted(word, importer) is not None
-    if is_mounted or (regular is not None and regular.loader is not None):
-        return word
-    if place == folder and loader.loaded.get(os.path.join(folder, word + SUFFIX), word) == word:
-        if word not in sys.modules:
-            finder.certain[word] = folder  # the import that follows need not look again
+def _looked_up(finder: NotebookFinder, folder: str, word: str) -> str:
+    regular = finder.regular(word, None)
+    if finder.mounted(word, folder) is not None or (regular is not None and regular.loader):
         return word
     found = PathFinder.find_spec(word, [folder])
     if found is None or found.loader is None:

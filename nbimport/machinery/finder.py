@@ -38,6 +38,21 @@ def standing() -> NotebookFinder | None:
     return None
 
 
+def meant(folder: str, dotted: str) -> str:
+    """Return the full name of what a dotted name means to the notebooks in a folder.
+
+    Compiled import statements ask this, see `siblings`, and import that module at once.
+    """
+    finder = standing()
+    if finder is None:  # uninstalled: what is imported already keeps running
+        return dotted
+    if finder.is_plain(folder, dotted):
+        return dotted
+    from nbimport.machinery import beside
+
+    return beside.meaning(finder, folder, dotted)
+
+
 class NotebookFinder:
     """Find notebooks for the import system; one instance stands in ``sys.meta_path``.
 
@@ -97,14 +112,39 @@ class NotebookFinder:
         self.certain.clear()
         self.aliases = {key for key in self.aliases if not (key + ".").startswith(name + ".")}
 
-    def mounted(self, fullname: str, importer: Importer | None) -> str | None:
-        """Return the folder of a mount, given to mount() or set for the importing project."""
+    def mounted(self, fullname: str, beside: str | None) -> str | None:
+        """Return the folder of a mount, given to mount() or set for the importer's project.
+
+        Args:
+            fullname: The name.
+            beside: The importing notebook's folder, or None for the working directory.
+        """
         folder = self.mounts.get(fullname)
         if folder is None:
-            beside = None if importer is None else importer.folder
             config = loader.settings(beside if beside is not None else folders.here())
             folder = None if config is None else config.mounts.get(fullname)
         return folder
+
+    def is_plain(self, folder: str, word: str) -> bool:
+        """Tell whether a word is the name of a notebook in a folder, and of nothing else.
+
+        If it is not imported yet, the import that follows need not look again.
+        """
+        file = os.path.join(folder, word + SUFFIX)
+        module = sys.modules.get(word)
+        if module is not None:
+            own = getattr(module, "__loader__", None)
+            return type(own) is loader.NotebookLoader and own.path == file
+        if (
+            folders.only_notebook(word, sys.path) == folder
+            and not folders.is_package(folder)
+            and self.regular(word, None, on_path=False) is None
+            and self.mounted(word, folder) is None
+            and loader.loaded.get(file, word) == word
+        ):
+            self.certain[word] = folder
+            return True
+        return False
 
     def regular(
         self,
@@ -146,7 +186,7 @@ class NotebookFinder:
 
     def _top_level(self, fullname: str, place: str | None) -> ModuleSpec | None:
         importer = _importer()
-        folder = self.mounted(fullname, importer)
+        folder = self.mounted(fullname, None if importer is None else importer.folder)
         if folder is not None:
             from nbimport.machinery import specs
 
@@ -192,7 +232,7 @@ class NotebookFinder:
         if parent == _BESIDE:
             from nbimport.machinery import beside
 
-            return beside.second_spec(fullname, tail)
+            return beside.second_spec(self, fullname, tail)
         name = getattr(sys.modules.get(parent), "__name__", parent)
         return None if name == parent else self.alias(fullname, f"{name}.{tail}")
 

@@ -96,11 +96,15 @@ class NotebookLoader(SourceFileLoader):
         fullname: The module's name.
         path: The notebook's absolute path.
         only: "definitions" to leave the work out, None for what the settings say.
+
+    Attributes:
+        entry: Where the bytecode lies, whether or not it is there; None: nowhere.
     """
 
     def __init__(self, fullname: str, path: str, only: str | None = None) -> None:
         super().__init__(fullname, path)
         self.only = only
+        self.entry = self._entry()
 
     @property
     def config(self) -> Config:
@@ -117,9 +121,8 @@ class NotebookLoader(SourceFileLoader):
         """The notebook's path, marked where only its definitions are loaded."""
         return self.path + ONLY_DEFINITIONS if self.only else self.path
 
-    @property
-    def entry(self) -> str | None:
-        """Where the bytecode lies, whether or not it is there."""
+    def _entry(self) -> str | None:
+        """Return where the bytecode lies, whether or not it is there."""
         return cache.entry_path(self.path, f"-{self.only}" if self.only else "")
 
     def exec_module(self, module: ModuleType) -> None:
@@ -222,7 +225,7 @@ class NotebookLoader(SourceFileLoader):
             cache.write(entry, self.path, key, stamp, mode, digest, payload)
         return payload[0]  # type: ignore[no-any-return] # the first of a Program
 
-    def _notebook(self) -> tuple[Notebook, bytes, int]:
+    def _notebook(self) -> tuple[Notebook, cache.Stamp, int]:
         """Read the notebook; return it with the stamp and the mode of the file that was read."""
         from nbimport.errors import NotebookImportError  # noqa: PLC0415
         from nbimport.notebook import reader  # noqa: PLC0415 - the cold path

@@ -16,7 +16,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from nbimport.machinery import beside
+from nbimport.machinery import beside, finder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _IMPORT = re.compile(r"\b(?:from|import)(?:\s|\\\n)+((?:[^\n#;\\]|\\\n)+)")
 # A non-empty last argument: the module itself, and not the package that it is in.
 _IMPORTED = (
-    "__import__(__import__({beside!r}, None, None, ['meant']).meant({folder!r}, {dotted!r}),"
+    "__import__(__import__({finder!r}, None, None, ['meant']).meant({folder!r}, {dotted!r}),"
     " None, None, ['__name__'])"
 )
 _WORD = re.compile(r"(?:^|,)[\s\\]*([^\W\d]\w*)")
@@ -77,7 +77,7 @@ def _bound(statement: ast.AST, folder: str, neighbours: Collection[str]) -> Iter
 
 
 def _imported(folder: str, dotted: str) -> ast.expr:
-    text = _IMPORTED.format(beside=beside.__name__, folder=folder, dotted=dotted)
+    text = _IMPORTED.format(finder=finder.__name__, folder=folder, dotted=dotted)
     return ast.parse(text, mode="eval").body
 
 
