@@ -217,7 +217,7 @@ def test_nothing_is_stored_after_an_error(shell):
 
 
 def test_ctrl_c_gives_what_was_measured_until_then(shell):
-    shell.user_ns["stops"] = stops = Stops(150)
+    shell.user_ns["stops"] = stops = Stops(60)
     flags = [module.training for module in stops.modules()]
     _, (shown,) = run(shell, "stops 1x3x160x160 -o kept --budget 60 --no-roofline --no-memory")
     kept = shell.user_ns["kept"]
