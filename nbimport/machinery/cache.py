@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Stamp = tuple[int, int, int, int]
 
-FORMAT = 5
+FORMAT = 6
 _MAGIC = MAGIC_NUMBER + b"nb" + FORMAT.to_bytes(2, "little")
 _HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
 _HEADER = len(_MAGIC) + 8

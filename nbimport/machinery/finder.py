@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BESIDE = "nbimport.machinery.beside"
 # Modules that are extended when something imports them, see `extensions`.
-EXTENDED = frozenset({"linecache", "pkgutil"})
+EXTENDED = frozenset({"doctest", "linecache", "pdb", "pkgutil", "threading"})
 
 
 def standing() -> NotebookFinder | None:
@@ -84,16 +84,17 @@ class NotebookFinder:
                 return loader.spec_of(fullname, os.path.join(place, fullname + SUFFIX))
             self.certain.clear()
         place = folders.only_notebook(tail, sys.path if path is None else path)
-        spec = self.regular(fullname, path, target, on_path=place is None)
+        if path is None or fullname.startswith(PREFIX):
+            spec = self.regular(fullname, path, target, on_path=place is None)
+        else:
+            spec = self._in_package(fullname, path, target, place)
         if spec is not None and spec.loader is not None:
             return _watched(fullname, spec) if fullname in EXTENDED else spec
         if fullname.startswith(PREFIX):
             from nbimport.machinery import places
 
             return places.spec_at(self, fullname, spec)
-        if path is not None:
-            return self._once(fullname, self._on_path(fullname, path, place)) or spec
-        if fullname in sys.stdlib_module_names:
+        if path is not None or fullname in sys.stdlib_module_names:
             return spec
         return self._top_level(fullname, place) or spec
 
@@ -183,6 +184,20 @@ class NotebookFinder:
 
         self.aliases.add(fullname)
         return specs.alias(fullname, name)
+
+    def _in_package(
+        self, fullname: str, path: Sequence[str], target: ModuleType | None, place: str | None
+    ) -> ModuleSpec | None:
+        """Return the spec of a submodule: a notebook has the rank of a ``.py`` file in its place.
+
+        Finders behind `PathFinder` come later, for a package's own path leads to its own modules.
+        """
+        spec = PathFinder.find_spec(fullname, path, target) if place is None else None
+        if spec is None or spec.loader is None:
+            spec = self._once(fullname, self._on_path(fullname, path, place)) or spec
+        if spec is None or spec.loader is None:
+            spec = self.regular(fullname, path, target, on_path=False) or spec
+        return spec
 
     def _top_level(self, fullname: str, place: str | None) -> ModuleSpec | None:
         importer = _importer()

@@ -31,6 +31,7 @@ loaded: dict[str, str] = {}
 programs: dict[str, CodeType] = {}
 # The settings given to install(), the last of which hold in place of any pyproject.toml's.
 given: list[Config] = []
+_held: list[str] = []
 # Folder -> what the nearest pyproject.toml at or above it sets; None: nothing.
 _settings: dict[str, Config | None] = {}
 
@@ -87,6 +88,20 @@ def announce(cache: dict[str, Any], code: CodeType) -> None:
 
 def _no_text() -> None:
     """Stand where linecache keeps a function for text it has not fetched; ours comes otherwise."""
+
+
+def hold(name: str, module: ModuleType) -> None:
+    """Give a module a second name, see `beside`, for the one import statement that comes next."""
+    release()
+    _held.append(name)
+    sys.modules[name] = module
+
+
+def release() -> None:
+    """Take second names back; another thread's statement would ask for its own again."""
+    for name in _held[:]:
+        sys.modules.pop(name, None)
+    _held.clear()
 
 
 class NotebookLoader(SourceFileLoader):
@@ -152,6 +167,7 @@ class NotebookLoader(SourceFileLoader):
             raise
         finally:
             folders.ended(module)
+            release()  # after a statement that failed
             execution = sys.modules.get("nbimport.machinery.execution")
             if execution is not None:
                 execution.finish(namespace)

@@ -16,7 +16,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from nbimport.machinery import beside, finder
+from nbimport.machinery import beside, finder, loader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 # Too many words are no harm: they are only compared with the notebooks that are there.
 _IMPORT = re.compile(r"\b(?:from|import)(?:\s|\\\n)+((?:[^\n#;\\]|\\\n)+)")
 # A non-empty last argument: the module itself, and not the package that it is in.
-_IMPORTED = (
-    "__import__(__import__({finder!r}, None, None, ['meant']).meant({folder!r}, {dotted!r}),"
-    " None, None, ['__name__'])"
-)
+_OURS = "__import__({!r}, None, None, ['*'])"
+_FINDER, _LOADER = _OURS.format(finder.__name__), _OURS.format(loader.__name__)
+_IMPORTED = f"__import__({_FINDER}.meant({{!r}}, {{!r}}), None, None, ['__name__'])"
 _WORD = re.compile(r"(?:^|,)[\s\\]*([^\W\d]\w*)")
 
 
@@ -56,11 +55,17 @@ def _bound(statement: ast.AST, folder: str, neighbours: Collection[str]) -> Iter
 
     ``from utils import f`` imports first and then takes ``f`` out by the module's second name.
     """
-    if isinstance(statement, ast.ImportFrom):
-        dotted = statement.module or ""
-        if statement.level == 0 and dotted.partition(".")[0] in neighbours:
-            yield _placed(ast.Expr(_imported(folder, dotted)), statement)
-            statement.module = beside.name_of(folder, dotted)
+    if (
+        isinstance(statement, ast.ImportFrom)
+        and statement.level == 0
+        and (dotted := statement.module or "").partition(".")[0] in neighbours
+    ):
+        imported = _IMPORTED.format(folder, dotted)
+        statement.module = beside.name_of(folder, dotted)
+        yield _placed(f"{_LOADER}.hold({statement.module!r}, {imported})", statement)
+        yield statement
+        yield _placed(f"{_LOADER}.release()", statement)
+        return
     if not isinstance(statement, ast.Import):
         yield statement
         return
@@ -70,18 +75,15 @@ def _bound(statement: ast.AST, folder: str, neighbours: Collection[str]) -> Iter
             yield ast.copy_location(ast.Import([alias]), statement)
             continue
         if dot and not alias.asname:  # `import a.b` binds a
-            yield _placed(ast.Expr(_imported(folder, alias.name)), statement)
+            yield _placed(_IMPORTED.format(folder, alias.name), statement)
         name = top if alias.asname is None else alias.asname
-        value = _imported(folder, alias.name if alias.asname else top)
-        yield _placed(ast.Assign([ast.Name(name, ast.Store())], value), statement)
+        value = _IMPORTED.format(folder, alias.name if alias.asname else top)
+        yield _placed(f"{name} = {value}", statement)
 
 
-def _imported(folder: str, dotted: str) -> ast.expr:
-    text = _IMPORTED.format(finder=finder.__name__, folder=folder, dotted=dotted)
-    return ast.parse(text, mode="eval").body
-
-
-def _placed(new: ast.stmt, old: ast.stmt) -> ast.stmt:
+def _placed(text: str, old: ast.AST) -> ast.stmt:
+    """Return a statement that counts as part of an old one."""
+    new = ast.parse(text).body[0]
     for node in ast.walk(new):
         ast.copy_location(node, old)
     return new
