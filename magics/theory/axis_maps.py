@@ -62,6 +62,12 @@ class AxisMap:
             return (1 << size) - 1
         margin = max(0, -min((tap for taps in self.taps for tap in taps), default=0))
         reached = 0
+        if mask.bit_count() < self.period:
+            for position in _bits(mask):
+                turn, phase = divmod(position, self.period)
+                for tap in self.taps[phase]:
+                    reached |= 1 << margin + turn * self.step + tap
+            return self._bounded(reached, margin, size)
         for phase, taps in enumerate(self.taps):
             origins = spread(sample(mask, self.period, phase), self.step) << margin
             for tap in taps:
@@ -187,6 +193,56 @@ def linear(ratio: Fraction, *, align_corners: bool = False) -> AxisMap:
         first = floor(at)
         phases.append((first,) if at == first else (first, first + 1))
     return AxisMap(tuple(phases), ratio.numerator, edge="clamp")
+
+
+def cubic(ratio: Fraction, *, align_corners: bool = False) -> AxisMap:
+    """Return the map of cubic resizing: four neighbours, or one where it is hit exactly.
+
+    Args:
+        ratio: As for `linear`.
+        align_corners: As for `linear`.
+
+    Source: ATen/native/UpSample.h, `get_cubic_upsample_coefficients`.
+    """
+    phases = []
+    for unit in range(ratio.denominator):
+        at = unit * ratio if align_corners else (unit + Fraction(1, 2)) * ratio - Fraction(1, 2)
+        first = floor(at)
+        phases.append((first,) if at == first else tuple(range(first - 1, first + 3)))
+    return AxisMap(tuple(phases), ratio.numerator, edge="clamp")
+
+
+def antialiased(ratio: Fraction, reach: int, *, align_corners: bool = False) -> AxisMap:
+    """Return the map of shrinking with a filter as wide as an output position.
+
+    Args:
+        ratio: As for `linear`, above 1.
+        reach: Output positions that the filter reaches to each side: 1 linear, 2 cubic.
+        align_corners: As for `linear`.
+
+    Source: ATen/native/cpu/UpSampleKernel.cpp, `_compute_indices_min_size_weights_aa`.
+    """
+    del align_corners  # only decides on the ratio
+    phases = []
+    for unit in range(ratio.denominator):
+        centre = (unit + Fraction(1, 2)) * ratio - Fraction(1, 2)
+        low, high = floor(centre - reach * ratio), floor(centre + reach * ratio) + 1
+        distances = ((at, abs(at - centre) / ratio) for at in range(low, high + 1))
+        # The filters are zero at whole distances, except in the middle.
+        phases.append(
+            tuple(at for at, far in distances if far < reach and (far == 0 or far.denominator > 1))
+        )
+    return AxisMap(tuple(phases), ratio.numerator)
+
+
+def prefix(size: int, *, reverse: bool = False) -> AxisMap:
+    """Return the map of a running operation: every position meets those up to it."""
+    whole = range(size)
+    return AxisMap(
+        tuple(tuple(whole[at:] if reverse else whole[: at + 1]) for at in whole),
+        0,
+        regular=False,
+    )
 
 
 def pad(before: int, edge: Edge = "drop") -> AxisMap:

@@ -30,6 +30,8 @@ def mask_of(indices: list[int] | range) -> int:
 
 def spread(mask: int, step: int) -> int:
     """Return the set with every position multiplied by `step`."""
+    if not step:
+        return 1 if mask else 0
     if step == 1 or not mask:
         return mask
     return int(("0" * (step - 1)).join(f"{mask:b}"), 2)

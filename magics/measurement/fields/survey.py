@@ -1,0 +1,117 @@
+"""From the tape of a run to the receptive field of every tensor that was asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from magics.measurement.fields.canvas import Canvas
+from magics.measurement.fields.layout import LostError, along, free
+from magics.measurement.fields.places import Place
+from magics.measurement.fields.reading import Reading
+from magics.theory.graph import graph_of
+from magics.theory.receptive_field import ReceptiveField, ReceptiveFields
+
+if TYPE_CHECKING:
+    from magics.measurement.fields.tape import Ref, Tape
+
+MAX_STEPS = 20_000
+"""Operators read at most; a longer run has no fields."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """The receptive fields of a run.
+
+    Attributes:
+        fields: By the identity of who asked.
+        reasons: Why somebody who asked gets no field.
+        source: Shape of the input that the fields are in; empty if there is none.
+    """
+
+    fields: dict[int, ReceptiveField] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    source: tuple[int, ...] = ()
+
+
+class _Met(Exception):  # noqa: N818, not an error
+    def __init__(self, axes: list[int | None]) -> None:
+        super().__init__()
+        self.axes = axes
+
+
+def survey(tape: Tape) -> Survey:
+    """Work out the receptive fields of what was marked on a tape.
+
+    They are fields in the first input that looks like an image, a signal or a volume.
+    """
+    found = Survey()
+    for source in tape.sources:
+        axes = _axes(tape, source)
+        if axes:
+            found.source = source.shape
+            _read(tape, source, axes, found)
+            break
+    return found
+
+
+def _axes(tape: Tape, source: Ref) -> list[int]:
+    """Return the dimensions of an input over which the first sliding window goes.
+
+    Every dimension is followed as if it were an axis, up to the first window.
+    """
+    rank = len(source.shape)
+    canvas = Canvas(source.shape)
+    layout = tuple(along(dim, size) for dim, size in enumerate(source.shape))
+    try:
+        Reading(canvas, source, Place(layout, canvas.source), _meet).read(tape.events[:MAX_STEPS])
+    except _Met as met:
+        known = [axis for axis in met.axes if axis is not None]
+        count = len(met.axes)
+        if len(set(known)) == count:
+            return known
+        return list(range(rank - count, rank)) if rank >= count else []
+    # Nothing slides: an image has a batch and channels, or is told by its rank.
+    return list(range(2, rank)) if rank > 2 else []  # noqa: PLR2004, (N, C, ...)
+
+
+def _meet(place: Place, count: int) -> None:
+    axes: list[int | None] = []
+    for dimension in place.layout[-count:]:
+        axes.append(dimension[0].axis if len(dimension) == 1 and dimension[0].axis >= 0 else None)
+    raise _Met(axes)
+
+
+def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:
+    shape = source.shape
+    canvas = Canvas(tuple(shape[dim] for dim in axes))
+    layout = tuple(
+        along(axes.index(dim), size) if dim in axes else free(size)
+        for dim, size in enumerate(shape)
+    )
+    reading = Reading(canvas, source, Place(layout, canvas.source))
+    reading.read(tape.events[:MAX_STEPS])
+    if len(tape.events) > MAX_STEPS:
+        found.reasons[0] = f"more than {MAX_STEPS} operators"
+    asked: dict[int, int] = {}
+    for token, value in reading.marks.items():
+        if value is None:
+            found.reasons[token] = "doesn't depend on the input"
+        elif isinstance(value, LostError):
+            found.reasons[token] = str(value)
+        else:
+            asked[token] = canvas.union(value.nodes())
+            whole = canvas.union([*value.nodes(), *value.loose()])
+            if whole != asked[token]:
+                found.reasons[token] = "tokens of unknown place"
+                del asked[token]
+    fields = ReceptiveFields(graph_of(canvas.nodes.values()), canvas.source)
+    answers: dict[int, ReceptiveField | None] = {}
+    for token, node in asked.items():
+        if node not in answers:
+            answers[node] = fields[node]
+        answer = answers[node]
+        if answer is None:
+            found.reasons[token] = fields.obstacle(node)
+        else:
+            found.fields[token] = answer

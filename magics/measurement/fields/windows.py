@@ -1,0 +1,264 @@
+"""Rules of the operators that slide over a map: convolutions, pools, resizing, padding."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from magics.measurement.fields.combining import broadcast, joined
+from magics.measurement.fields.concatenating import concatenated
+from magics.measurement.fields.layout import LostError, axes_in, free
+from magics.measurement.fields.mixing import mixed, settled
+from magics.measurement.fields.places import Place, inserted, resized, viewed, without
+from magics.measurement.fields.rules import Result, mixed_to_scalar, rule
+from magics.measurement.fields.slicing import sliced
+from magics.theory import axis_maps
+from magics.theory.axis_maps import AxisMap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magics.measurement.fields.reading import Reading
+    from magics.measurement.fields.tape import Step
+
+
+def slide(run: Reading, place: Place, maps: Sequence[AxisMap], sizes: Sequence[int]) -> Place:
+    """Read the last dimensions of a place through maps.
+
+    Args:
+        run: The reading.
+        place: The place.
+        maps: One for each of the last dimensions.
+        sizes: Their new sizes.
+    """
+    first = len(place.layout) - len(maps)
+    changes: dict[int, tuple[int, AxisMap, int]] = {}
+    for dim, (axis_map, size) in enumerate(zip(maps, sizes, strict=True), first):
+        if axis_map.is_identity and size == place.shape[dim]:
+            continue
+        place, axis = settled(run.canvas, place, dim)
+        if axis is not None:
+            changes[dim] = (axis, axis_map, size)
+            continue
+        if not isinstance(place.labels, int):
+            narrow = mixed(run.canvas, place, [dim])
+            if not _same(narrow, place):
+                raise LostError("a window slides over channels with different fields")
+            place = narrow
+        place = inserted(without_labels(run, place, dim), dim, free(size))
+    return resized(run.canvas, place, changes)
+
+
+def without_labels(run: Reading, place: Place, dim: int) -> Place:
+    """Return the place without a free dimension along which all nodes are the same."""
+    return without(mixed(run.canvas, place, [dim], keep=False), dim)
+
+
+def _same(one: Place, other: Place) -> bool:
+    return set(one.nodes()) == set(other.nodes())
+
+
+def _each(value: Any, count: int) -> list[int]:  # noqa: ANN401, an int or a tuple
+    items = [value] if isinstance(value, int) else list(value)
+    return items * count if len(items) == 1 else items
+
+
+@rule("convolution", "_convolution", "convolution_overrideable", "mkldnn_convolution")
+def _convolution(run: Reading, step: Step) -> Result:
+    given = step.arguments
+    ref, weight = step.refs()[:2]
+    output = step.outputs[0]
+    count = len(weight.shape) - 2
+    if output is None:
+        return None
+    place = run.place(ref)
+    if place is not None:
+        run.meets(place, count)
+        transposed = bool(given.get("transposed", False))
+        make = axis_maps.transposed_window if transposed else axis_maps.window
+        arguments = (_each(given[name], count) for name in ("stride", "padding", "dilation"))
+        maps = [make(*each) for each in zip(weight.shape[2:], *arguments, strict=True)]
+        place = _channels(run, place, count, given["groups"], output.shape[-count - 1])
+        place = slide(run, place, maps, output.shape[-count:])
+    dynamic = mixed_to_scalar(run, weight)
+    if dynamic is not None:
+        place = joined(run.canvas, [place, dynamic], output.shape)
+        return None if place is None else broadcast(place, output.shape)
+    return place
+
+
+def _channels(run: Reading, place: Place, count: int, groups: int, channels: int) -> Place:
+    """Mix channels within their groups, and give the dimension its new size."""
+    dim = len(place.layout) - count - 1
+    shape = place.shape
+    if groups == 1:
+        place = mixed(run.canvas, place, [dim], keep=False)
+        return inserted(without(place, dim), dim, free(channels))
+    if axes_in(place.layout[dim]):
+        raise LostError("a grouped convolution treats positions as channels")
+    wide = (*shape[:dim], groups, shape[dim] // groups, *shape[dim + 1 :])
+    apart = mixed(run.canvas, viewed(place, wide), [dim + 1], keep=False)
+    apart = inserted(without(apart, dim + 1), dim + 1, free(channels // groups))
+    return viewed(apart, (*shape[:dim], channels, *shape[dim + 1 :]))
+
+
+def _pool_axes(name: str) -> int:
+    return int(next(character for character in name if character in "123"))
+
+
+@rule(
+    *"""max_pool1d max_pool2d_with_indices max_pool3d_with_indices avg_pool1d avg_pool2d
+    avg_pool3d mkldnn_max_pool2d mkldnn_max_pool3d max_pool2d max_pool3d
+    quantized_max_pool2d quantized_max_pool3d quantized_max_pool1d""".split()
+)
+def _pool(run: Reading, step: Step) -> Result:
+    given = step.arguments
+    ref = step.refs()[0]
+    place, output = run.place(ref), step.outputs[0]
+    if place is None or output is None:
+        return None
+    count = _pool_axes(step.name)
+    run.meets(place, count)
+    kernel = _each(given["kernel_size"], count)
+    stride = _each(given.get("stride") or kernel, count)
+    padding = _each(given.get("padding", 0), count)
+    dilation = _each(given.get("dilation", 1), count)
+    each = zip(kernel, stride, padding, dilation, strict=True)
+    place = slide(run, place, [axis_maps.window(*one) for one in each], output.shape[-count:])
+    return (place,) * len(step.outputs)
+
+
+@rule(
+    *"""adaptive_avg_pool1d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool2d
+    adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
+    mkldnn_adaptive_avg_pool2d""".split()
+)
+def _adaptive_pool(run: Reading, step: Step) -> Result:
+    ref = step.refs()[0]
+    place, output = run.place(ref), step.outputs[0]
+    if place is None or output is None:
+        return None
+    count = _pool_axes(step.name)
+    run.meets(place, count)
+    sizes = output.shape[-count:]
+    maps = map(axis_maps.adaptive, ref.shape[-count:], sizes)
+    return (slide(run, place, list(maps), sizes),) * len(step.outputs)
+
+
+@rule(
+    *"""upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
+    _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
+    upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa
+    _upsample_bicubic2d_aa""".split()
+)
+def _resize(run: Reading, step: Step) -> Result:
+    given = step.arguments
+    ref = step.refs()[0]
+    place, output = run.place(ref), step.outputs[0]
+    if place is None or output is None:
+        return None
+    count = _pool_axes(step.name)
+    run.meets(place, count)
+    scales = _scales(given, count)
+    corners = bool(given.get("align_corners", False))
+    maps = []
+    sizes = output.shape[-count:]
+    for size, to, scale in zip(ref.shape[-count:], sizes, scales, strict=True):
+        if corners and "nearest" not in step.name:
+            ratio = Fraction(size - 1, to - 1) if to > 1 else Fraction(0)
+        else:
+            ratio = 1 / scale if scale else Fraction(size, to)
+        maps.append(_resizing(step.name, ratio, size, corners=corners))
+    return slide(run, place, maps, sizes)
+
+
+def _scales(given: Any, count: int) -> list[Fraction | None]:  # noqa: ANN401, a mapping of arguments
+    factors = given.get("scale_factors")
+    if factors is None:
+        factors = [given.get(f"scales_{name}") for name in "dhw"[3 - count :]]
+        if count == 1:
+            factors = [given.get("scales")]
+    return [Fraction(f).limit_denominator(1 << 16) if f else None for f in factors]
+
+
+def _resizing(name: str, ratio: Fraction, size: int, *, corners: bool) -> AxisMap:
+    if size == 1:
+        return axis_maps.BROADCAST
+    if "nearest" in name:
+        return axis_maps.nearest(ratio, exact="exact" in name)
+    cubic = "cubic" in name
+    if name.endswith("_aa") and ratio > 1:
+        return axis_maps.antialiased(ratio, 2 if cubic else 1, align_corners=corners)
+    make = axis_maps.cubic if cubic else axis_maps.linear
+    return make(ratio, align_corners=corners)
+
+
+_EDGES: dict[str, axis_maps.Edge] = {
+    "constant": "drop", "reflection": "reflect", "replication": "clamp", "circular": "wrap",
+}  # fmt: skip
+
+
+@rule(
+    *"""constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d
+    replication_pad2d replication_pad3d circular_pad""".split()
+)
+def _pad(run: Reading, step: Step) -> Result:
+    given = step.arguments
+    ref = step.refs()[0]
+    place, output = run.place(ref), step.outputs[0]
+    if place is None or output is None:
+        return None
+    amounts = given.get("padding", given.get("pad"))
+    edge = _EDGES[step.name.partition("_")[0]]
+    for index in range(len(amounts) // 2):
+        before, after = amounts[2 * index : 2 * index + 2]
+        dim = len(ref.shape) - 1 - index
+        if before or after:
+            place = _padded(run, place, dim, (before, after), edge)
+    return place
+
+
+def _padded(
+    run: Reading, place: Place, dim: int, amounts: tuple[int, int], edge: axis_maps.Edge
+) -> Place:
+    before, after = amounts
+    size = place.shape[dim]
+    if len(axes_in(place.layout[dim])) == 1:
+        place, axis = settled(run.canvas, place, dim)
+        if axis is not None:
+            whole = size + before + after
+            return resized(run.canvas, place, {dim: (axis, axis_maps.pad(before, edge), whole)})
+    place = sliced(run.canvas, place, dim, range(max(-before, 0), size - max(-after, 0)))
+    before, after = max(before, 0), max(after, 0)
+    if edge != "drop":
+        if not isinstance(place.labels, int):
+            raise LostError("channels with different fields are padded with one another")
+        bare = without_labels(run, place, dim)
+        return inserted(bare, dim, free(place.shape[dim] + before + after))
+    parts: list[tuple[Place | None, int]] = [(place, place.shape[dim])]
+    parts = [*([(None, before)] if before else []), *parts, *([(None, after)] if after else [])]
+    return concatenated(run.canvas, parts, dim) or place
+
+
+@rule("im2col")
+def _columns(run: Reading, step: Step) -> Result:
+    given = step.arguments
+    ref = step.refs()[0]
+    place, output = run.place(ref), step.outputs[0]
+    if place is None or output is None:
+        return None
+    run.meets(place, 2)
+    arguments = [_each(given[n], 2) for n in ("kernel_size", "dilation", "padding", "stride")]
+    taps: list[Place] = []
+    sizes = []
+    for axis, (k, d, p, s) in enumerate(zip(*arguments, strict=True)):
+        size = ref.shape[-2 + axis]
+        sizes.append((size + 2 * p - d * (k - 1) - 1) // s + 1)
+    (kh, kw), (dh, dw), (ph, pw), (sh, sw) = arguments
+    for row in range(kh):
+        for column in range(kw):
+            maps = [AxisMap(((row * dh - ph,),), sh), AxisMap(((column * dw - pw,),), sw)]
+            tap = slide(run, place, maps, sizes)
+            taps.append(inserted(tap, len(tap.layout) - 2))
+    stacked = concatenated(run.canvas, [(tap, 1) for tap in taps], len(taps[0].layout) - 3)
+    return None if stacked is None else viewed(stacked, output.shape)
