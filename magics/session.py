@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,9 +11,9 @@ import torch
 from magics.completing import completed
 from magics.errors import ConvProfileError, ForwardError, InputError
 from magics.joining import joined
-from magics.measurement import cuda, lazy
+from magics.measurement import cuda, guises, lazy
 from magics.measurement import inputs as example_inputs
-from magics.measurement.capture import capture
+from magics.measurement.capture import capture, dry_run
 from magics.measurement.environment import device_of, environment
 from magics.measurement.frames import Workload
 from magics.measurement.modules import Target, target
@@ -25,6 +26,9 @@ from magics.options import Options
 
 if TYPE_CHECKING:
     from magics.records import Profile
+
+_TIMED = frozenset({"cpu", "cuda"})
+"""Types of devices for which there is a clock."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -76,22 +80,33 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
             kwargs = example_inputs.moved(kwargs, **how)
         tensors = tensors_in((args, kwargs))
         watch = stack.enter_context(preserved(aim.modules, tensors))
+        aim = guises.made_eager(aim)
+        stack.enter_context(guises.unsynchronised(model))
         _set_mode(aim, chosen.mode)
         waiting = lazy.waiting(aim.modules)
-        stack.enter_context(lazy.materialised(waiting, lambda: capture(aim, args, kwargs, watch)))
+        stack.enter_context(lazy.materialised(waiting, lambda: dry_run(aim, args, kwargs)))
         rows = plan(capture(aim, args, kwargs, watch), aim, backward=chosen.backward)
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]
         watch.restore()
-        if chosen.measure and not any(tensor.is_meta for tensor in tensors):
+        device = device_of(aim.modules.values(), tensors)
+        told = guises.Told()
+        if chosen.measure and device.type in _TIMED:
             runner = Runner(aim, rows, args, kwargs, watch, backward=chosen.backward)
-            timings = _timed(runner, chosen, device_of(aim.modules.values(), tensors))
+            timings = _timed(runner, chosen, device)
+            try:
+                told = guises.told(aim, runner, timings)
+            except KeyboardInterrupt:
+                timings.interrupted = True
+        elif chosen.measure and device.type != "meta":
+            told.warnings.append(f"Not timed: there is no clock for the device {device}.")
         result = joined(
             aim,
             example_inputs.in_words(args, kwargs),
             rows,
             timings,
-            environment(aim.modules.values(), tensors, chosen, timings),
+            environment(aim.modules.values(), tensors, chosen, timings) | told.facts,
         )
+        result = replace(result, warnings=(*result.warnings, *told.warnings))
         if timings is None or not timings.interrupted:
             try:
                 work = Workload(aim, rows, args, kwargs)

@@ -27,7 +27,6 @@ class Clock:
 
     Attributes:
         name: 'wall', 'cpu' or 'cuda'.
-        words: What it shows, for a reader.
         read: Returns a mark.
         settled: Turns marks into nanoseconds since some moment [ns]. No mark that was read
             before is valid afterwards.
@@ -35,7 +34,6 @@ class Clock:
     """
 
     name: str
-    words: str
     read: Callable[[], int]
     settled: Callable[[Sequence[int]], Sequence[int]] = _as_read
     calibrated: bool = True
@@ -46,11 +44,11 @@ class Clock:
         return [(end - begin) * NANOSECOND for begin, end in itertools.pairwise(times)]
 
 
-WALL = Clock("wall", "wall clock", time.perf_counter_ns)
+WALL = Clock("wall", time.perf_counter_ns)
 """Right on a quiet machine."""
 
-CPU = Clock("cpu", "processor time of one thread", time.thread_time_ns)
+CPU = Clock("cpu", time.thread_time_ns)
 """Others can't lengthen it by taking the processor away; it knows the calling thread only."""
 
-PROCESS = Clock("cpu", "processor time of all threads together", time.process_time_ns)
+PROCESS = Clock("cpu", time.process_time_ns)
 """Like `CPU` for several threads: their times add up, and waiting ones that spin count too."""

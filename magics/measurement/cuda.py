@@ -61,7 +61,7 @@ def clock(api: Any = torch.cuda) -> Clock:  # noqa: ANN401, torch.cuda or one li
     nothing, on one that waits for its host it is as long as the host takes.
     """
     events = EventClock(api)
-    return Clock("cuda", "CUDA events", events.read, events.settled, calibrated=False)
+    return Clock("cuda", events.read, events.settled, calibrated=False)
 
 
 def facts(device: torch.device, api: Any = torch.cuda) -> dict[str, str]:  # noqa: ANN401, torch.cuda or one like it

@@ -59,7 +59,7 @@ def environment(
     if timings is not None:
         facts |= {
             "threads": str(timings.threads),
-            "clock": f"{timings.clock.name} ({timings.clock.words})",
+            "clock": timings.clock.name,
             "rounds": str(timings.rounds),
             "contention": units.ratio(timings.contention, 2),
         }

@@ -7,7 +7,7 @@ The backward starts from all outputs that can have a gradient, each element with
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,7 +30,7 @@ from magics.measurement.modules import replaced_forwards
 from magics.measurement.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from magics.measurement.modules import Target
     from magics.measurement.rows import Key, Plan
@@ -78,6 +78,21 @@ class Runner:
         self._args, self._kwargs = args, kwargs
         self._gradients = Gradients()
         self.backward = backward
+
+    def call(self) -> object:
+        """Call the model, and nothing else."""
+        return self._target.call(*self._args, **self._kwargs)
+
+    def calling(self, call: Callable[..., Any]) -> Runner:
+        """Return a runner of another callable that stands for the same model."""
+        return Runner(
+            replace(self._target, call=call),
+            self._plan,
+            self._args,
+            self._kwargs,
+            self._watch,
+            backward=self.backward,
+        )
 
     def first(self, clock: Clock) -> Passes:
         """Run once plain, and find out whether there is a backward and what it writes to.

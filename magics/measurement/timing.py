@@ -42,7 +42,9 @@ Five rounds and a first run: with what else a profile runs, it stays within 15 f
 """
 
 _MIN_STABLE_ROUNDS = 4
+_CHECKS_PER_DOUBLING = 8
 _MIN_CONTENDED_ROUNDS = 3
+_LEAST_S = 0.1  # of tiny models, a few rounds would be stable by accident
 _PROBE_S = 0.05
 
 
@@ -117,9 +119,10 @@ class Timings:
         self.forward.add(plain[0], instrumented[0])
         if plain[1] is not None and instrumented[1] is not None:
             self.backward.add(plain[1], instrumented[1])
-        self.stable = self.forward.is_stable() and (
-            not self.backward.plain or self.backward.is_stable()
-        )
+        if self.rounds % max(1, self.rounds // _CHECKS_PER_DOUBLING) == 0:
+            self.stable = self.forward.is_stable() and (
+                not self.backward.plain or self.backward.is_stable()
+            )
 
     def measurement(self, replicates: list[float] | None) -> Measurement | None:
         """Return replicates as a record, or `None` where there are none."""
@@ -169,43 +172,59 @@ class Stopwatch:
         return self._timings
 
     def _measure(self) -> None:
-        begin, timings = WALL.read(), self._timings
+        timings = self._timings
         contention = Contention(timings.threads)
         contention.start()
+        begin = WALL.read()
         first = self._runner.first(timings.clock)
         length = sum(one.whole for one in first if one)
-        budget = self._budget_s or min(max(_BUDGET_RUNS * length, _BUDGET_S[0]), _BUDGET_S[1])
-        deadline = begin + budget / NANOSECOND
-        if length >= budget:
+        deadline = begin + self._budget(length)
+        quiet = self._device is not None or contention.ratio() < CONTENDED
+        if begin + length / NANOSECOND >= deadline and quiet:
             # Capturing warmed up, too: of such a model, not a single run is to spare.
-            if self._device or contention.ratio() < CONTENDED:
-                self._round(self._meter(), first)
-                return
-        else:
-            self._warm_up(length, deadline)
-        if self._device:
+            self._round(self._meter(), first)
+            return
+        self._warm_up(length, deadline)
+        if self._device is not None:
             self._rounds(deadline, None)
             return
         if contention.ratio() < CONTENDED:
             self._rounds(deadline, contention)
             if timings.contention < CONTENDED:
                 return
-        self._contended(max(timings.contention, contention.ratio()))
-        self._warm_up(length, deadline)
-        self._rounds(max(deadline, WALL.read() + budget / 2 / NANOSECOND), None)
+        self._again(max(timings.contention, contention.ratio()), deadline)
 
-    def _contended(self, ratio: float) -> None:
+    def _budget(self, length_s: float) -> float:
+        """Return how long to measure runs of some length [ns]."""
+        least, most = _BUDGET_S
+        usual = min(max(_BUDGET_RUNS * length_s, least), most)
+        return (self._budget_s or usual) / NANOSECOND
+
+    def _again(self, ratio: float, deadline: float) -> None:
         """Start again with a clock that others can't disturb."""
         threads = self._fixed_threads or 1
+        changed = threads != torch.get_num_threads()
         torch.set_num_threads(threads)
         self._timings = Timings(CPU if threads == 1 else PROCESS, threads, contention=ratio)
+        begin = WALL.read()
+        length = sum(one.whole for one in self._runner.plain(WALL) if one)
+        budget = self._budget(length)
+        deadline = begin + budget if self._budget_s is None else max(deadline, begin + budget / 2)
+        if changed:
+            self._warm_up(length, deadline)
+        self._rounds(deadline, None)
 
-    def _warm_up(self, length: float, deadline: float) -> None:
-        """Run as often as a new shape needs, and for long enough to notice others."""
+    def _warm_up(self, length_s: float, deadline: float) -> None:
+        """Run as often as a new shape needs, and for long enough to notice others.
+
+        Args:
+            length_s: Length of a run, one of which was before [s].
+            deadline: When to be ready at last [ns].
+        """
         enough = WALL.read() + _PROBE_S / NANOSECOND
         runs = 1
         while runs < WARM_UPS or WALL.read() < enough:
-            if WALL.read() + length / NANOSECOND > deadline:
+            if WALL.read() + length_s / NANOSECOND > deadline:
                 return
             self._runner.plain(WALL)
             runs += 1
@@ -217,7 +236,8 @@ class Stopwatch:
         """Do rounds while the next one is likely to end before the deadline; one at least."""
         timings, meter = self._timings, self._meter()
         length = 0
-        while not timings.stable:
+        enough = WALL.read() + _LEAST_S / NANOSECOND
+        while not timings.stable or WALL.read() < enough:
             begin = WALL.read()
             if timings.rounds and begin + length > deadline:
                 return
@@ -229,12 +249,13 @@ class Stopwatch:
                     return
 
     def _round(self, meter: Meter, plain: Passes | None = None) -> None:
-        """Run once plain and once instrumented, in alternating order."""
-        if plain is None and self._timings.rounds % 2 == 0:
-            plain = self._runner.plain(meter.clock)
+        """Run once plain, unless that was done, and once instrumented.
+
+        The order is always the same: if it changed, a row's replicates would differ by what
+        ran before them, too.
+        """
+        plain = plain or self._runner.plain(meter.clock)
         instrumented = self._runner.instrumented(meter)
-        if plain is None:
-            plain = self._runner.plain(meter.clock)
         # Only whole rounds are kept, so that replicates pair up after an interruption too.
         self._timings.add(plain, instrumented)
         gc.collect(0)  # what models leave behind would pile up
