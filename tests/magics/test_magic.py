@@ -37,13 +37,13 @@ class Stops(nn.Module):
     def __init__(self, number):
         super().__init__()
         self.conv = nn.Conv2d(3, 32, 7)
-        self.left = number
+        self.left = iter(range(number, -1000, -1))  # not an attribute that is put back
 
     def forward(self, x):
-        self.left -= 1
-        if self.left == 0:
+        left = next(self.left)
+        if left == 0:
             signal.raise_signal(signal.SIGINT)
-        for _ in range(20 if self.left // 2 % 2 else 1):
+        for _ in range(20 if left // 2 % 2 else 1):
             x.sin()
         return self.conv(x)
 
