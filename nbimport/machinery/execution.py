@@ -25,8 +25,8 @@ _runners: dict[int, asyncio.Runner] = {}
 def run(cell: FunctionType) -> None:
     """Run a cell of a module with top-level ``await`` to its end, as a kernel would.
 
-    In a kernel an event loop is running whatever the cell, so one cell can create a task and a later
-    one await it. Cells without ``await`` see the same loop, and run in the importer's context.
+    In a kernel an event loop is running whatever the cell, so one cell can create a task and
+    another await it. Cells without ``await`` see the same loop, and run in the importer's context.
     """
     namespace = cell.__globals__
     runner = _runners.get(id(namespace))

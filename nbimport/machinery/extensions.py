@@ -1,17 +1,17 @@
-"""The changes to ``linecache`` and ``pkgutil``, each with its way back; and which errors are ours."""
+"""The changes to ``linecache`` and ``pkgutil``, each with its way back."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from nbimport.machinery import loader, names, observers
+from nbimport.machinery import loader, names, observers, tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
     from collections.abc import Callable, Iterator
     from types import ModuleType
+    from typing import Any
 
 
 def install() -> None:
@@ -19,6 +19,7 @@ def install() -> None:
     if not observers.is_extending():
         observers.extend("linecache", _extend_linecache)
         observers.extend("pkgutil", _extend_pkgutil)
+        tools.install()
 
 
 def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:
@@ -26,34 +27,33 @@ def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:
     original, original_clear = linecache.updatecache, linecache.clearcache
 
     def updatecache(filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
-        if names.SUFFIX in filename:
-            found = _text(filename)
-            if found is not None:
-                lines, path = found
-                # With the notebook's own size and time, checkcache() notices an edit.
-                try:
-                    status = os.stat(path)
-                    size, changed = status.st_size, status.st_mtime
-                except OSError:
-                    size, changed = 0, None
-                linecache.cache[filename] = (size, changed, lines, path)
-                return lines
-        return original(filename, module_globals)  # type: ignore[no-any-return] # linecache's own
+        found = _text(filename) if names.SUFFIX in filename else None
+        if found is None:
+            return original(filename, module_globals)  # type: ignore[no-any-return] # linecache's own
+        lines, path = found
+        # With the notebook's own size and time, checkcache() notices an edit.
+        try:
+            status = os.stat(path)
+            linecache.cache[filename] = (status.st_size, status.st_mtime, lines, path)
+        except OSError:
+            linecache.cache[filename] = (0, None, lines, path)
+        return lines
 
     def clearcache() -> None:
         original_clear()
+        announce_all()
+
+    def announce_all() -> None:
         for code in loader.programs.values():
             loader.announce(linecache.cache, code)
 
-    linecache.updatecache, linecache.clearcache = updatecache, clearcache
-    for code in loader.programs.values():
-        loader.announce(linecache.cache, code)
+    announce_all()
+    undo_update = tools.replaced(linecache, "updatecache", updatecache)
+    undo_clear = tools.replaced(linecache, "clearcache", clearcache)
 
     def undo() -> None:
-        if linecache.updatecache is updatecache:
-            linecache.updatecache = original
-        if linecache.clearcache is clearcache:
-            linecache.clearcache = original_clear
+        undo_update()
+        undo_clear()
 
     return undo
 
@@ -62,9 +62,11 @@ def _text(filename: str) -> tuple[list[str], str] | None:
     from nbimport.notebook import sourcemap  # only when text is shown
 
     found = sourcemap.lines_of_cell(filename)
-    if found is None and filename in loader.loaded:
+    subjects = (filename, filename + names.ONLY_DEFINITIONS)
+    name = next((loader.loaded[subject] for subject in subjects if subject in loader.loaded), None)
+    if found is None and name is not None:
         # A class is looked up by its module's file: show the module's Python, not its JSON.
-        module = sys.modules.get(loader.loaded[filename])
+        module = sys.modules.get(name)
         own = getattr(module, "__loader__", None)
         if isinstance(own, loader.NotebookLoader):
             try:

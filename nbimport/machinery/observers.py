@@ -10,10 +10,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
     # Takes the module that was imported; returns what undoes the change.
     Extension = Callable[[ModuleType], Callable[[], None]]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import types
-from importlib import _bootstrap  # type: ignore[attr-defined] # CPython's own, not in typeshed
+from importlib import _bootstrap
 from typing import TYPE_CHECKING, Any
 
 from nbimport.errors import MagicError
 from nbimport.notebook.sourcemap import parse_cell_name
+from nbimport.notebook.syntax import FOR_DISPLAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LOCK_NAME = "nbimport magics"
 _SESSION_NAMES = ("_dh", "_oh", "_ih", "In", "Out", "_", "__", "___")
 _bare: Any = None
+_locks: Any = _bootstrap  # typeshed leaves out what CPython keeps to itself
 
 
 class ModuleShell:
@@ -55,8 +57,8 @@ class ModuleShell:
         return call
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:  # noqa: ANN401
-        """Run ``%magic_name line`` in the module's namespace."""
-        if self._left_out(f"%{magic_name}"):
+        """Run ``%magic_name line`` in the module's namespace, unless it only sets up a display."""
+        if magic_name in FOR_DISPLAY or self._left_out(f"%{magic_name}"):
             return None
         with self._in_namespace() as shell, _placed(f"%{magic_name}"):
             return shell.run_line_magic(magic_name, line, _stack_depth=_stack_depth + 1)
@@ -122,10 +124,10 @@ class ModuleShell:
 
 @contextlib.contextmanager
 def _magic_lock() -> Iterator[None]:
-    lock = _bootstrap._get_module_lock(_LOCK_NAME)
+    lock = _locks._get_module_lock(_LOCK_NAME)
     try:
         lock.acquire()
-    except _bootstrap._DeadlockError:  # two imports wait for each other: go on, as importlib does
+    except _locks._DeadlockError:  # two imports wait for each other: go on, as importlib does
         yield
         return
     try:
@@ -186,6 +188,6 @@ def _bare_shell() -> Any:  # noqa: ANN401
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.cache_size = 0
-        _bare = BareShell(config=config)
+        _bare = BareShell(config=config)  # type: ignore[no-untyped-call] # theirs
         _bare.magics_manager.register_lazy("store", "IPython.extensions.storemagic")
     return _bare

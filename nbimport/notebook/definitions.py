@@ -185,7 +185,7 @@ class _Reducer:
         is_table = all(name.isupper() for name in names)
         if value is None or self._is_constant(value, tables=is_table):
             return True
-        if isinstance(value, ast.Call) and names & self._needed:
+        if isinstance(value, ast.Call) and names & self._needed and _makes(value):
             parts = [value.func, *value.args, *(keyword.value for keyword in value.keywords)]
             return all(map(self._is_constant, parts))
         return False
@@ -209,6 +209,12 @@ class _Reducer:
 
     def _needs(self, nodes: Iterable[ast.AST]) -> bool:
         return not self._dropped.isdisjoint(_names(nodes))
+
+
+def _makes(call: ast.Call) -> bool:
+    """Tell whether a call makes an object rather than does work, by the look of its name."""
+    name = _dotted(call.func).rpartition(".")[2]
+    return name == "declarative_base" or (name[:1].isupper() and name != name.upper())
 
 
 def _is_string(statement: ast.stmt) -> bool:

@@ -14,12 +14,12 @@ from nbimport.errors import NotebookFormatError
 # A cell's cost is about 20 us to compile: more cells than this is no notebook a person wrote, and
 # refusing it at once beats minutes of silence.
 MAX_CODE_CELLS = 100_000
-_PYTHONS = frozenset({"python", "python2", "python3", "ipython", "ipython3", "xpython"})
+_LONGEST = 60  # characters of a wrong value that a message shows
 _ASK = "save it again from Jupyter, or restore it"
 
 
 class Cell:
-    """Hold one code cell: its number (1 is the first that a clean run executes), source and tags."""
+    """Hold one code cell: its number (1 is the first that a clean run executes), source, tags."""
 
     __slots__ = ("number", "source", "tags")
 
@@ -55,9 +55,9 @@ def read(data: bytes, path: str) -> Notebook:
         NotebookFormatError: The bytes are no notebook, or not one in Python.
     """
     document = _document(data, path)
-    major = document.get("nbformat", 3 if "worksheets" in document else 4)
+    major = document["nbformat"] if "nbformat" in document else _unnamed_format(document)
     if not isinstance(major, int) or isinstance(major, bool):
-        raise _wrong(path, f"its nbformat is {major!r}, not a number")
+        raise _wrong(path, f"its nbformat is {_short(major)}, not a whole number")
     if major > 4:  # noqa: PLR2004 - the newest format there is
         raise NotebookFormatError(
             f"{path}: notebook format {major} is newer than 4, the newest that nbimport knows; "
@@ -68,6 +68,15 @@ def read(data: bytes, path: str) -> Notebook:
         document = _upgraded(document, path)
     _check_language(document.get("metadata"), path)
     return _notebook(document.get("cells"), path)
+
+
+def _unnamed_format(document: dict[str, Any]) -> int:
+    """Return the format of a notebook that doesn't say: format 1 never did."""
+    if "worksheets" in document:
+        return 3
+    cells = document.get("cells")
+    first = cells[0] if isinstance(cells, list) and cells else None
+    return 1 if isinstance(first, dict) and ("code" in first or "text" in first) else 4
 
 
 def _document(data: bytes, path: str) -> dict[str, Any]:
@@ -102,11 +111,11 @@ def _why_not_json(data: bytes, path: str, error: Exception) -> str:
 
 
 def _upgraded(document: dict[str, Any], path: str) -> dict[str, Any]:
-    import nbformat  # noqa: PLC0415 - up to 1.5 s, and only old notebooks need it
+    import nbformat  # up to 1.5 s, and only old notebooks need it
 
     try:
         text = json.dumps(document)
-        return dict(nbformat.reads(text, as_version=4))
+        return dict(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call] # theirs
     except Exception as error:
         version = document.get("nbformat", "1 to 3")
         raise NotebookFormatError(
@@ -119,16 +128,21 @@ def _upgraded(document: dict[str, Any], path: str) -> dict[str, Any]:
 def _check_language(metadata: object, path: str) -> None:
     if not isinstance(metadata, dict):
         return  # format 4 asks for it, but code is code
-    for holder, key in (("language_info", "name"), ("kernelspec", "language")):
-        section = metadata.get(holder)
+    holders = (metadata.get("language_info"), "name"), (metadata.get("kernelspec"), "language")
+    for section, key in (*holders, (metadata, "language")):  # the last one in format 3
         language = section.get(key) if isinstance(section, dict) else None
         if isinstance(language, str) and language:
-            if language.lower() not in _PYTHONS:
+            if not _means_python(language):
                 raise NotebookFormatError(
-                    f"{path}: a notebook in {language}, not in Python; import only Python notebooks",
+                    f"{path}: a notebook in {language[:40]}, not in Python; "
+                    "import only Python notebooks",
                     path=path,
                 )
             return
+
+
+def _means_python(language: str) -> bool:
+    return "python" in language.lower()  # also IPython, python3, xpython
 
 
 def _notebook(raw: object, path: str) -> Notebook:
@@ -148,14 +162,14 @@ def _notebook(raw: object, path: str) -> Notebook:
             if title is None:
                 title = _source(entry, path, position)
         elif not isinstance(kind, str):
-            raise _wrong(path, f"entry {position} of its cells has the cell_type {kind!r}")
+            raise _wrong(path, f"entry {position} of its cells has the cell_type {_short(kind)}")
     if len(cells) > MAX_CODE_CELLS:
         raise _too_many(path)
     return Notebook(path, cells, title)
 
 
 def _source(entry: dict[str, Any], path: str, position: int) -> str:
-    source = entry.get("source", "")
+    source = entry.get("source")
     if isinstance(source, list):
         try:
             source = "".join(source)
@@ -179,7 +193,12 @@ def _is_python(entry: dict[str, Any]) -> bool:
     metadata = entry.get("metadata")
     vscode = metadata.get("vscode") if isinstance(metadata, dict) else None
     language = vscode.get("languageId") if isinstance(vscode, dict) else None
-    return not isinstance(language, str) or language.lower() in _PYTHONS
+    return not isinstance(language, str) or _means_python(language)
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 
 def _wrong(path: str, what: str) -> NotebookFormatError:

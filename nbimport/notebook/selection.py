@@ -22,12 +22,13 @@ def selected(cells: list[Cell], config: Config) -> list[Cell]:
 
 
 def _directives(source: str) -> list[str]:
-    """Return the nbdev and Quarto directives at a cell's head, ``#| eval: false`` as "eval:false"."""
+    """Return the directives of nbdev or Quarto at a cell's head, without their blanks."""
     found = []
     for line in source.split("\n"):
         text = line.strip()
-        if text.startswith("#|"):
-            found.append(_normal(text[2:]))
+        comment = text[1:].lstrip() if text.startswith("#") else ""
+        if comment.startswith("|"):  # formatters write "# |"
+            found.append(_normal(comment[1:]))
         elif text and not text.startswith(("#", "%%")):
             break  # directives stand before the code
     return found

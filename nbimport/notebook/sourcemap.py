@@ -28,7 +28,7 @@ def parse_cell_name(filename: str) -> tuple[str, int] | None:
 
 
 def lines_of_cell(filename: str) -> tuple[list[str], str] | None:
-    """Return (lines, notebook) for a cell's file name, or None if it is none or the cell is gone."""
+    """Return (lines, notebook) for a cell's file name; None if it is none or the cell is gone."""
     place = parse_cell_name(filename)
     if place is None:
         return None

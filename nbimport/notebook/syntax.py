@@ -7,12 +7,18 @@ not plain Python: IPython is dear to import. Knows text, not how code is compile
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import tokenize
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbimport.errors import MagicError
 
+if TYPE_CHECKING:
+    from tokenize import TokenInfo
+
+    from IPython.core.inputtransformer2 import TokenTransformBase
+
 # Magics that only set up a display or report something: part of a session, not of a module.
-_FOR_DISPLAY = frozenset(
+FOR_DISPLAY = frozenset(
     "autoreload autosave automagic clear cls code_wrap colors config connect_info convprofile debug"
     " doctest_mode ed edit gui hist history less logoff logon logstart logstate logstop lsmagic"
     " magic man matplotlib more notebook page pastebin pdb pdef pdoc pfile pinfo pinfo2 pprint"
@@ -40,8 +46,10 @@ _TIMED_LINES = {
 # What follows these on the line is code too, run before the cell.
 _WITH_SETUP = ("timeit", "memit")
 _EXTENSIONS = frozenset(("load_ext", "reload_ext", "unload_ext"))
-# IPython's own limit of 500 would leave the rest of a long cell untranslated.
-_MOST_MAGICS = 10_000
+_WINDOW = 16  # lines that are read at first in search of the next escape
+_NO_CODE = frozenset(
+    (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT)
+)
 
 
 class Translation(NamedTuple):
@@ -88,7 +96,9 @@ class _Cell(NamedTuple):
     magics: str
 
 
-def _translated_cell(cell: _Cell, lines: list[str], above: int) -> Translation:
+def _translated_cell(  # noqa: PLR0911 - one way out a kind of magic
+    cell: _Cell, lines: list[str], above: int
+) -> Translation:
     """Translate the lines from one on; cell magics may follow one another, or Colab's comments."""
     blank = "\n" * above
     first = above
@@ -121,42 +131,75 @@ def _translated_cell(cell: _Cell, lines: list[str], above: int) -> Translation:
 
 
 def _translated_lines(cell: _Cell, lines: list[str], above: int) -> list[str]:
-    """Rewrite one escape after the other, as IPython does, and keep the number of lines."""
+    """Rewrite one escape after the other, as IPython does, and keep the number of lines.
+
+    What follows an escape may not be Python before the escape is rewritten, so IPython reads the
+    whole cell again after each one. Here only the lines from the last whole statement on are read
+    again, a window at a time, or the time would grow with the square of a cell's length.
+    """
     from IPython.core import inputtransformer2 as ipython  # 80 ms
 
-    manager = ipython.TransformerManager()
+    manager: Any = ipython.TransformerManager()
     for clean in manager.cleanup_transforms:
         cleaned = clean(lines)
         if len(cleaned) == len(lines):  # all but the one that drops leading blank lines
             lines = cleaned
-    for _ in range(_MOST_MAGICS):
-        tokens = ipython.make_tokens_by_line(lines)
+    done: list[str] = []
+    window = _WINDOW
+    while lines:
+        tokens = ipython.make_tokens_by_line(lines[:window])
         found = [escape for kind in manager.token_transformers if (escape := kind.find(tokens))]
+        statements = [first for line in tokens if (first := _first_line(line)) is not None]
         for escape in sorted(found, key=lambda escape: escape.sortby()):
             try:
                 changed = escape.transform(list(lines))
             except SyntaxError:
                 continue
-            at, column = escape.start_line, escape.start_col
-            last = ipython.find_end_of_continued_line(lines, at)
-            escaped = ipython.assemble_continued_line(lines, (at, column), last)
-            is_help = isinstance(escape, ipython.HelpEnd) or escaped.startswith("?")
-            if not is_help:
-                _refuse_unless_display(escaped, cell, above + at + 1)
-            head = lines[at][:column]
-            changed[at] = head + _for_import(
-                escaped,
-                changed[at][column:],
-                cell.magics,
-                is_help=is_help,
-                assigned=bool(head.strip()),
-            )
-            changed[at + 1 : at + 1] = ["\n"] * (len(lines) - len(changed))
-            lines = changed
+            at = escape.start_line
+            lines = _rewritten(cell, lines, changed, escape, len(done) + above)
+            statements = [first for first in statements if first <= at]
+            window = _WINDOW
             break
         else:
-            break
-    return lines
+            if window >= len(lines):
+                break
+            window *= 2
+        if statements:
+            done += lines[: statements[-1]]
+            lines = lines[statements[-1] :]
+    return done + lines
+
+
+def _first_line(tokens: list[TokenInfo]) -> int | None:
+    """Return the index of the line that a statement begins on, or None for an indented one."""
+    for token in tokens:
+        if token.type not in _NO_CODE:
+            return token.start[0] - 1 if token.start[1] == 0 else None
+    return None
+
+
+def _rewritten(
+    cell: _Cell, lines: list[str], changed: list[str], escape: TokenTransformBase, above: int
+) -> list[str]:
+    """Return the lines with one escape rewritten, given what IPython makes of it."""
+    from IPython.core import inputtransformer2 as ipython
+
+    at, column = escape.start_line, escape.start_col
+    last = ipython.find_end_of_continued_line(lines, at)
+    escaped = ipython.assemble_continued_line(lines, (at, column), last)
+    is_help = isinstance(escape, ipython.HelpEnd) or escaped.startswith("?")
+    if not is_help:
+        _refuse_unless_display(escaped, cell, above + at + 1)
+    head = lines[at][:column]
+    changed[at] = head + _for_import(
+        escaped,
+        changed[at][column:],
+        cell.magics,
+        is_help=is_help,
+        assigned=bool(head.strip()),
+    )
+    changed[at + 1 : at + 1] = ["\n"] * (len(lines) - len(changed))
+    return changed
 
 
 def _for_import(
@@ -164,7 +207,7 @@ def _for_import(
 ) -> str:
     """Return what one escape shall do when the notebook is imported, as the rest of its line."""
     name, arguments = _magic(escaped)
-    if is_help or (name in _FOR_DISPLAY and not assigned):
+    if is_help or (name in FOR_DISPLAY and not assigned):
         return "pass\n"
     if name in _TIMED_LINES and (name == "time" or not assigned):
         return (_timed_statement(name, arguments) or "pass") + "\n"
@@ -195,7 +238,7 @@ def _magic(escaped: str) -> tuple[str, str]:
 
 
 def _refuse_unless_display(escaped: str, cell: _Cell, line: int) -> None:
-    if escaped[0] in "%!" and _magic(escaped)[0] not in _FOR_DISPLAY:
+    if escaped[0] in "%!" and _magic(escaped)[0] not in FOR_DISPLAY:
         _refuse_if_told(cell, line, escaped.split(" ", 1)[0])
 
 
