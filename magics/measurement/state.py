@@ -68,7 +68,8 @@ def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
     """Return the memory behind a tensor, or `None` where it has none of its own."""
     try:
         storage = tensor.untyped_storage()
-        storage.data_ptr()
+        if not storage.data_ptr():  # on the meta device, or empty
+            return None
     except (RuntimeError, NotImplementedError, ValueError):  # sparse, opaque or lazy
         return None
     return storage
