@@ -15,6 +15,8 @@ from magics.measurement import cuda, guises, lazy
 from magics.measurement import inputs as example_inputs
 from magics.measurement.capture import capture, dry_run
 from magics.measurement.environment import device_of, environment
+from magics.measurement.fields.attaching import attached
+from magics.measurement.fields.tape import Tape
 from magics.measurement.frames import Workload
 from magics.measurement.modules import Target, target
 from magics.measurement.operators import tensors_in
@@ -85,7 +87,8 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         _set_mode(aim, chosen.mode)
         waiting = lazy.waiting(aim.modules)
         stack.enter_context(lazy.materialised(waiting, lambda: dry_run(aim, args, kwargs)))
-        rows = plan(capture(aim, args, kwargs, watch), aim, backward=chosen.backward)
+        tape = Tape(tensors) if chosen.receptive_field else None
+        rows = plan(capture(aim, args, kwargs, watch, tape), aim, backward=chosen.backward)
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]
         watch.restore()
         device = device_of(aim.modules.values(), tensors)
@@ -107,6 +110,8 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
             environment(aim.modules.values(), tensors, chosen, timings) | told.facts,
         )
         result = replace(result, warnings=(*result.warnings, *told.warnings))
+        if tape is not None:
+            result = attached(result, rows, tape)
         if timings is None or not timings.interrupted:
             try:
                 work = Workload(aim, rows, args, kwargs)

@@ -8,7 +8,7 @@ recognised call is explained by that call, so nothing is counted twice.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +26,7 @@ from magics.measurement.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from magics.measurement.fields.tape import Tape
     from magics.measurement.state import Watch
 
 
@@ -107,7 +108,9 @@ _COMPOSITES = frozenset(
 
 @contextmanager
 def _observed(recorder: Recorder) -> Iterator[None]:
-    with _OperatorObserver(recorder), _FunctionObserver(recorder):
+    # The tape stands behind the observers: it notes what they let run.
+    noted = recorder.tape.running() if recorder.tape is not None else nullcontext()
+    with noted, _OperatorObserver(recorder), _FunctionObserver(recorder):
         yield
 
 
@@ -130,13 +133,21 @@ def capture(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     watch: Watch,
+    tape: Tape | None = None,
 ) -> Call:
     """Run the model once and return the tree of its calls.
+
+    Args:
+        target: What to run.
+        args: Its positional arguments.
+        kwargs: Its other arguments.
+        watch: Is told of writes.
+        tape: Notes which operator read which tensor, if receptive fields are wanted.
 
     Raises:
         ForwardError: If the model raises.
     """
-    recorder = Recorder(target, watch, _observed)
+    recorder = Recorder(target, watch, _observed, tape)
     with ExitStack() as stack:
         stack.enter_context(replaced_forwards(target.modules, recorder.wrap))
         stack.enter_context(_observed(recorder))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from magics.measurement.fields.tape import Tape
     from magics.measurement.modules import Forward, Target
     from magics.measurement.state import Watch
 
@@ -31,6 +32,7 @@ class Recorder:
 
     Attributes:
         root: Stands for the code that calls the model.
+        tape: Is asked for the field of every output, where receptive fields are wanted.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Recorder:
         target: Target,
         watch: Watch,
         observed: Callable[[Recorder], AbstractContextManager[object]],
+        tape: Tape | None = None,
     ) -> None:
         """Keep what is needed.
 
@@ -46,7 +49,9 @@ class Recorder:
             watch: To be told of writes.
             observed: Returns the context in which functions and operators are seen; torch
                 keeps it per thread.
+            tape: Notes which operator read which tensor.
         """
+        self.tape = tape
         self.root = Call("")
         self._stacks = {threading.get_ident(): [self.root]}
         self._watch = watch
@@ -97,7 +102,7 @@ class Recorder:
                 _describe_input(call, tensors_in((args, kwargs)))
             result = forward(*args, **kwargs)
             with torch._C.DisableTorchFunction():
-                _describe_output(call, _outputs(result))
+                self._describe_output(call, _outputs(result))
         return result
 
     def function(
@@ -115,12 +120,17 @@ class Recorder:
         with self.inside(call):
             _describe_input(call, tensors)
             result = func(*args, **kwargs)
-            _describe_output(call, _outputs(result))
+            self._describe_output(call, _outputs(result))
             # The size of a ragged batch is no number; what runs on its values says more.
             if functions.reads(func) and not any(tensor.is_nested for tensor in tensors):
                 given = functions.arguments(func, args, kwargs)
                 call.layer = functions.layer_of(func, given, result, self.needs_grad)
         return result
+
+    def _describe_output(self, call: Call, tensors: list[torch.Tensor]) -> None:
+        _describe_output(call, tensors)
+        if tensors and self.tape is not None:
+            self.tape.mark(call, tensors[0])
 
     def needs_grad(self, tensor: torch.Tensor) -> bool:
         """Return whether backward would need a tensor's gradient, also under no_grad."""
@@ -137,16 +147,17 @@ class Recorder:
             for tensor in outputs:
                 if tensor.is_floating_point() or tensor.is_complex():
                     self._derived[tensor] = True
-        self.stack[-1].operators.append(
-            Operator(
-                func._schema.name,
-                work,
-                _shape(inputs[0]) if inputs else (),
-                _shape(outputs[0]) if outputs else (),
-                str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
-                self._among_parameters(inputs) if work.kind != "other" else (),
-            ),
+        seen = Operator(
+            func._schema.name,
+            work,
+            _shape(inputs[0]) if inputs else (),
+            _shape(outputs[0]) if outputs else (),
+            str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
+            self._among_parameters(inputs) if work.kind != "other" else (),
         )
+        self.stack[-1].operators.append(seen)
+        if work.layer is not None and outputs and self.tape is not None:
+            self.tape.mark(seen, outputs[0])
 
     def unseen(self, name: str) -> None:
         """Record an operator that runs others where they can't be seen."""

@@ -153,7 +153,7 @@ def adaptive(size: int, output_size: int) -> AxisMap:
     Source: ATen/native/AdaptivePooling.h.
     """
     if output_size == 1:
-        return WHOLE if size > 1 else IDENTITY
+        return WHOLE
     ratio = Fraction(size, output_size)
     windows = (adaptive_window(unit, size, output_size) for unit in range(ratio.denominator))
     return AxisMap(tuple(tuple(range(*pair)) for pair in windows), ratio.numerator)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from magics.theory.index_sets import Box, add_box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from magics.theory.axis_maps import AxisMap
 
@@ -79,6 +79,9 @@ def touched(
     node: int,
     unit: tuple[int, ...],
     source: int,
+    *,
+    all_units: bool = False,
+    seeing_all: Container[int] = (),
 ) -> list[Box]:
     """Return the positions of an input that one unit of a node depends on.
 
@@ -87,6 +90,8 @@ def touched(
         node: The node that the unit belongs to.
         unit: Position of the unit, one number per axis.
         source: The input looked at.
+        all_units: Ask about all units of the node together, whatever `unit` is.
+        seeing_all: Nodes each of whose units is known to depend on the whole input.
 
     Returns:
         A union of boxes, each a set of positions per axis (see `index_sets`); empty if the
@@ -95,13 +100,18 @@ def touched(
     Source: the definition, applied from the unit backwards: a convolution's input positions
     ``u * s - p + q * d``, a transposed one's ``(u + p - q * d) / s``, clipped to the map.
     """
-    pending: dict[int, list[Box]] = {node: [tuple(1 << position for position in unit)]}
+    start = tuple(1 << position for position in unit)
+    if all_units:
+        start = _whole(graph[node].size)
+    pending: dict[int, list[Box]] = {node: [start]}
     queue = [-node]
     while queue:
         current = -heappop(queue)
         boxes = pending.pop(current)
         if current == source:
             return boxes
+        if boxes and current in seeing_all:
+            return [_whole(graph[source].size)]
         for edge in graph[current].inputs:
             if edge.node < source:
                 continue
@@ -111,6 +121,10 @@ def touched(
             for box in boxes:
                 add_box(pending[edge.node], _image(edge, box, graph[edge.node].size))
     return []
+
+
+def _whole(size: tuple[int, ...]) -> Box:
+    return tuple((1 << length) - 1 for length in size)
 
 
 def _image(edge: Edge, box: Box, size: tuple[int, ...]) -> Box:

@@ -83,6 +83,8 @@ class ReceptiveFields:
         self._families: dict[int, list[Family] | None] = {}
         self._notes: dict[int, tuple[str, ...]] = {}
         self._obstacles: dict[int, str] = {}
+        self._spans: dict[int, tuple[bool, ...]] = {}  # axes pooled as a whole on the way
+        self._seeing_all: set[int] | None = None
         for node in graph.values():
             if node.id >= source:
                 self._visit(node)
@@ -91,6 +93,7 @@ class ReceptiveFields:
         if node.id == self._source:
             self._families[node.id] = [origin_family(len(node.size))]
             self._notes[node.id] = ()
+            self._spans[node.id] = (False,) * len(node.size)
             return
         edges = [edge for edge in node.inputs if edge.node in self._notes]
         if not edges:
@@ -103,6 +106,13 @@ class ReceptiveFields:
         if node.note:
             notes[node.note] = None
         self._notes[node.id] = tuple(notes)
+        self._spans[node.id] = tuple(
+            any(
+                self._spans[edge.node][axis] or (edge.maps and edge.maps[axis].whole)
+                for edge in edges
+            )
+            for axis in range(len(node.size))
+        )
         if obstacle:
             self._obstacles[node.id] = obstacle
         else:
@@ -155,7 +165,10 @@ class ReceptiveFields:
 
     def _on_this_input(self, node: int) -> ReceptiveField:
         size = self._graph[node].size
-        boxes = touched(self._graph, node, tuple(length // 2 for length in size), self._source)
+        centre = tuple(length // 2 for length in size)
+        if self._seeing_all is None:
+            self._seeing_all = self._find_those_seeing_all()
+        boxes = touched(self._graph, node, centre, self._source, seeing_all=self._seeing_all)
         extents = [extent(projection(boxes, axis)) for axis in range(len(size))]
         lengths = tuple(stop - start for start, stop in extents)
         area = prod(lengths)
@@ -166,8 +179,34 @@ class ReceptiveFields:
             coverage=100 * count(boxes) / area if area else 0.0,
             centre_size=lengths,
             bounded=True,
-            whole=lengths == self._graph[self._source].size,
+            whole=lengths == self._graph[self._source].size and all(self._spans[node]),
             notes=self._notes[node],
+        )
+
+    def _find_those_seeing_all(self) -> set[int]:
+        """Return nodes each of whose units depends on the whole input, cheap ones to tell.
+
+        After global pooling, or beside a branch that has it, a walk need not go further.
+        """
+        found: set[int] = set()
+        everything = [tuple((1 << size) - 1 for size in self._graph[self._source].size)]
+        for node in self._graph.values():
+            for edge in node.inputs:
+                if edge.node not in self._notes:
+                    continue
+                pooled = bool(edge.maps) and all(axis.whole for axis in edge.maps)
+                spread = all(axis.whole or axis.is_identity or not axis.step for axis in edge.maps)
+                if (edge.node in found and spread) or (
+                    pooled and self._all_units(edge.node, found) == everything
+                ):
+                    found.add(node.id)
+                    break
+        return found
+
+    def _all_units(self, node: int, known: set[int]) -> list[Box]:
+        size = self._graph[node].size
+        return touched(
+            self._graph, node, (0,) * len(size), self._source, all_units=True, seeing_all=known
         )
 
 

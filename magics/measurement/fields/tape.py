@@ -123,15 +123,16 @@ class Tape:
         self.events.append(Mark(id(asker), self._ref(tensor)))
 
     def _ref(self, tensor: torch.Tensor, *, indexes: bool = False) -> Ref:
-        shape = tuple(tensor.shape)
         try:
+            shape = tuple(tensor.shape)
+            strides = tensor.stride()
             storage = tensor.untyped_storage()
             memory = storage._cdata
         except (NotImplementedError, RuntimeError):
-            return Ref(-1, -1, shape)
+            return Ref(-1, -1, ())
         if memory not in self._memories:
             self._memories[memory] = StorageWeakRef(storage)
-        key = (memory, tensor.storage_offset(), shape, tensor.stride())
+        key = (memory, tensor.storage_offset(), shape, strides)
         number = self._numbers.setdefault(key, len(self._numbers))
         values = None
         if indexes and not tensor.dtype.is_floating_point and not tensor.is_meta:
