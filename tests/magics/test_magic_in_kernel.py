@@ -1,0 +1,73 @@
+"""``%convprofile`` in a real kernel, with nothing but ``import nbimport`` before it."""
+
+import re
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(tmp_path_factory.mktemp("notebooks")))
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=120)
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def run(client, code):
+    """Run a cell; return its reply and the contents of what it sent, by type of message."""
+    sent = {}
+
+    def keep(message):
+        sent.setdefault(message["msg_type"], []).append(message["content"])
+
+    reply = client.execute_interactive(code, timeout=120, output_hook=keep)
+    return reply["content"], sent
+
+
+def text_of(sent):
+    return "".join(content["text"] for content in sent.get("stream", []))
+
+
+def test_importing_nbimport_offers_the_magic_and_loads_nothing_for_it(client):
+    _, sent = run(client, "import sys, nbimport; print({'magics', 'torch'} & set(sys.modules))")
+    assert text_of(sent) == "set()\n"
+
+
+def test_the_first_use_loads_it_and_shows_text_and_html(client):
+    cell = """
+import torch
+net = torch.nn.Conv2d(3, 4, 3, bias=False)
+%convprofile net 1x3x8x8 --no-measure -o kept
+kept.total.macs
+"""
+    reply, sent = run(client, cell)
+    assert reply["status"] == "ok"
+    (shown,) = sent["display_data"]
+    assert set(shown["data"]) == {"text/plain", "text/html"}
+    assert sent["execute_result"][0]["data"]["text/plain"] == "3888"
+
+
+def test_a_mistake_is_one_line(client):
+    reply, sent = run(client, "%convprofile nett 1x3x8x8")
+    assert reply["status"] == "error"
+    assert reply["ename"] == "UsageError"
+    assert text_of(sent) == "UsageError: %convprofile: nett: no such name; did you mean net?\n"
+
+
+def test_a_question_mark_shows_the_help(client):
+    reply, _ = run(client, "%convprofile?")
+    (page,) = reply["payload"]
+    help_text = re.sub(r"\x1b\[[0-9;]*m", "", page["data"]["text/plain"])
+    assert "--backward" in help_text
+    assert "%convprofile net 8x3x224x224" in help_text
+
+
+def test_nothing_is_printed_but_the_report(client):
+    _, sent = run(client, "%convprofile net 1x3x32x32 --budget 0.2")
+    assert "stream" not in sent
+    assert len(sent["display_data"]) == 1
