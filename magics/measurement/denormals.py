@@ -124,6 +124,6 @@ def _flushed() -> bool:
 
 def _names(places: Mapping[str, float]) -> str:
     ordered: Iterable[str] = sorted(places, key=lambda path: -places[path])
-    words = [f"{path or 'the model'} ({100 * places[path]:.2g} %)" for path in ordered]
+    words = [f"{path or 'the model'} ({100 * places[path]:.3g} %)" for path in ordered]
     rest = len(words) - _NAMED
     return ", ".join(words[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

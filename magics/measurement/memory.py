@@ -19,8 +19,7 @@ from magics.measurement.allocator import allocator_peak
 from magics.measurement.backward import Gradients, differentiable, nodes_behind
 from magics.measurement.denormals import DenormalWatch
 from magics.measurement.frames import Frame, Frames, Workload
-from magics.measurement.state import storage_of
-from magics.measurement.storages import StorageTracker
+from magics.measurement.storages import StorageTracker, storage_behind
 from magics.theory.memory import adam_state_bytes, momentum_state_bytes
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class SavedTensors:
     """
 
     def __init__(self, parameters: Iterable[torch.Tensor]) -> None:
-        storages = map(storage_of, parameters)
+        storages = map(storage_behind, parameters)
         self._parameters = {storage._cdata for storage in storages if storage is not None}
         self._seen: dict[int, set[tuple[int, int]]] = {}
         self._ends: dict[int, weakref.ref[Any]] = {}
@@ -81,7 +80,7 @@ class SavedTensors:
     def new_bytes(self, tensor: torch.Tensor) -> int:
         """Return the size of a tensor that is saved, 0 if it was saved before [bytes]."""
         size = tensor.numel() * tensor.element_size()
-        storage = storage_of(tensor)
+        storage = storage_behind(tensor)
         if storage is None:
             return size
         place = storage._cdata
@@ -122,12 +121,15 @@ class _Pass:
         self.found.rows[frame.key] = memory
 
     def pack(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Take note of a tensor that is saved, and let autograd keep it."""
+        """Take note of a tensor that is saved, and let autograd keep its memory.
+
+        Not the tensor: an output that its own node kept would never be released.
+        """
         if not self.forward_ended:
             top = self.frames.top
             memory = self.found.other if top is None else self._running[top]
             memory.saved += self._saved.new_bytes(tensor)
-        return tensor
+        return tensor.detach()
 
     def _grown(self, live: int) -> None:
         self.found.peak = max(self.found.peak, live)

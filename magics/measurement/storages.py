@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from magics.measurement.operators import tensors_in
-from magics.measurement.state import storage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +65,7 @@ class StorageTracker(TorchDispatchMode):
         return result
 
     def _note(self, tensor: torch.Tensor, *, counted: bool) -> None:
-        storage = storage_of(tensor)
+        storage = storage_behind(tensor)
         if storage is None:
             return
         place = storage._cdata
@@ -83,3 +82,11 @@ class StorageTracker(TorchDispatchMode):
     def _released(self, place: int) -> None:
         size, _ = self._known.pop(place)
         self.live -= size or 0
+
+
+def storage_behind(tensor: torch.Tensor) -> torch.UntypedStorage | None:
+    """Return a tensor's storage, on the meta device too, or `None` where it has none."""
+    try:
+        return tensor.untyped_storage()
+    except (RuntimeError, NotImplementedError, ValueError):  # sparse, opaque or lazy
+        return None
