@@ -83,7 +83,9 @@ class NotebookFinder:
             if place is not None:
                 return loader.spec_of(fullname, os.path.join(place, fullname + SUFFIX))
             self.certain.clear()
-        place = folders.only_notebook(tail, sys.path if path is None else path)
+        place = None
+        if tail in folders.found_stems:
+            place = folders.only_notebook(tail, sys.path if path is None else path)
         if path is None or fullname.startswith(PREFIX):
             spec = self.regular(fullname, path, target, on_path=place is None)
         else:
@@ -200,6 +202,8 @@ class NotebookFinder:
         return spec
 
     def _top_level(self, fullname: str, place: str | None) -> ModuleSpec | None:
+        if place is None:
+            place = folders.only_notebook(fullname, sys.path, is_fresh=True)
         importer = _importer()
         folder = self.mounted(fullname, None if importer is None else importer.folder)
         if folder is not None:
@@ -218,6 +222,8 @@ class NotebookFinder:
         self, fullname: str, path: Sequence[str], place: str | None
     ) -> ModuleSpec | None:
         """Return the spec of a notebook on a path, which lies in `place` if that is known."""
+        if place is None:
+            place = folders.only_notebook(fullname.rpartition(".")[2], path, is_fresh=True)
         if place is None:
             from nbimport.machinery import search
 

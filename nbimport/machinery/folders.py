@@ -29,17 +29,24 @@ _SUFFIXES = [*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES]
 _NONE_YET: Any = object()
 _own: dict[str, FileFinder] = {}
 _listings: dict[str, _Listing] = {}
+# Names of notebooks in folders where one was found: worth asking for before `PathFinder` is asked.
+found_stems: set[str] = set()
 # Modules of notebooks that run now, by their id, and the folders looked at since the first began.
 _running: set[int] = set()
 _checked: set[FileFinder] = set()
 
 
-def only_notebook(tail: str, path: Sequence[str]) -> str | None:
+def only_notebook(tail: str, path: Sequence[str], *, is_fresh: bool = False) -> str | None:
     """Return the folder of the first ``tail.ipynb`` on a path, if nothing there comes before it.
 
     This is the quick answer to the usual question. It looks where `PathFinder` would look and at
     the same listings. None means that this is not sure: no such notebook is known, or a module, a
     package, a folder or a finder of another kind may have the name.
+
+    Args:
+        tail: The last part of the module's name.
+        path: The search path, or a package's.
+        is_fresh: `PathFinder` has looked at the folders just now.
     """
     known: dict[str, Any] = sys.path_importer_cache
     file = tail + SUFFIX
@@ -60,13 +67,15 @@ def only_notebook(tail: str, path: Sequence[str]) -> str | None:
             continue
         if type(finder) is not FileFinder or len(finder._loaders) != len(_SUFFIXES):  # type: ignore[attr-defined]
             return None
-        files = _files(finder)
+        files = finder._path_cache if is_fresh else _files(finder)
         if not files.isdisjoint(names):
             return None
         if found is None and file in files:
             found = finder.path
     if found is None or _relax_case() or not os.path.isfile(os.path.join(found, file)):
         return None
+    if tail not in found_stems:
+        found_stems.update(_listing(found).stems, [tail])
     return found
 
 
