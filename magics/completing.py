@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from magics.measurement import device, kernels, memory
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ def completed(profile: Profile, work: Workload, watch: Watch, options: Options) 
         watch: Puts back what a run writes.
         options: What to find out.
     """
+    if profile.plain is not None:
+        # As while timing: on a busy machine, threads that wait for each other take far longer.
+        torch.set_num_threads(int(profile.environment["threads"]))
     if profile.plain is not None and options.roofline:
         profile = device.judged(profile, work.plan, work.tensors(), fresh=options.fresh_ceilings)
     if options.measure if options.memory is None else options.memory:
