@@ -1,7 +1,7 @@
 """What can be set, and ``[tool.nbimport]`` of the nearest pyproject.toml.
 
 Knows TOML, neither notebooks nor the import system. It is imported only where a pyproject.toml
-mentions nbimport, for it and the TOML parser cost more than a whole warm import.
+mentions nbimport or where a `Config` is made; so is the TOML parser.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from nbimport.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 SKIP_TAGS = ("skip", "skip-import", "remove-cell")
 SKIP_DIRECTIVES = ("eval: false", "hide", "skip")
@@ -69,7 +69,7 @@ class Config:
         """Return "definitions" where only the definitions of a notebook shall run, else None."""
         if only is not None or not self.definitions_only:
             return only
-        from fnmatch import fnmatch  # noqa: PLC0415 - imports re, too dear for every start
+        from fnmatch import fnmatch
 
         relative = os.path.relpath(path, self.root)
         names = (path, relative, os.path.basename(path))
@@ -90,17 +90,13 @@ class Config:
         )
 
 
-def of_pyproject(data: bytes, path: str) -> Config:
-    """Return the settings in a pyproject.toml, or the defaults where it has none.
-
-    Args:
-        data: The file's content.
-        path: The file, for messages; relative folders in it count from its own.
+def parsed(data: bytes, path: str) -> Any:  # noqa: ANN401 - TOML holds anything
+    """Return what a pyproject.toml has under ``tool.nbimport``, or None.
 
     Raises:
-        ConfigError: Its ``[tool.nbimport]`` is not what `Config` takes.
+        ConfigError: It is not TOML.
     """
-    import tomllib  # noqa: PLC0415 - costs 5 ms
+    import tomllib
 
     try:
         table = tomllib.loads(data.decode())
@@ -108,12 +104,16 @@ def of_pyproject(data: bytes, path: str) -> Config:
         raise ConfigError(
             f"{path}: not valid TOML ({error}); correct the file", path=path
         ) from error
-    tools = table.get("tool", {})
-    settings = tools.get("nbimport", {}) if isinstance(tools, dict) else {}
-    return _checked(settings, path, os.path.dirname(path))
+    tools = table.get("tool")
+    return tools.get("nbimport") if isinstance(tools, dict) else None
 
 
-def _checked(settings: Any, path: str, root: str) -> Config:  # noqa: ANN401 - TOML holds anything
+def of_table(settings: Any, path: str) -> Config:  # noqa: ANN401 - TOML holds anything
+    """Return the settings in a table of a pyproject.toml; relative folders count from its own.
+
+    Raises:
+        ConfigError: They are not what `Config` takes.
+    """
     if not isinstance(settings, dict):
         raise ConfigError(
             f"{path}: tool.nbimport is {settings!r}; make it a table, [tool.nbimport]", path=path
@@ -126,7 +126,9 @@ def _checked(settings: Any, path: str, root: str) -> Config:  # noqa: ANN401 - T
                 path=path,
             )
     try:
-        return Config(root=root, **{known[key]: value for key, value in settings.items()})
+        return Config(
+            root=os.path.dirname(path), **{known[key]: value for key, value in settings.items()}
+        )
     except ConfigError as error:
         raise ConfigError(f"{path}: [tool.nbimport] {error}", path=path) from None
 
@@ -160,4 +162,3 @@ def _folders(value: object, root: str) -> dict[str, str]:
 
 def _listed(words: Iterable[str]) -> str:
     return ", ".join(f"{word!r}" for word in words)
-

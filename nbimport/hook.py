@@ -6,7 +6,7 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder
 
-from nbimport.machinery import SUFFIX, loader
+from nbimport.machinery import SUFFIX, folders, loader
 from nbimport.machinery.finder import EXTENDED, NotebookFinder, standing
 
 TYPE_CHECKING = False
@@ -73,6 +73,8 @@ def install(config: Config | None = None) -> ImportHook:
 
             extensions.install()
         _watch_uncaught()
+        for entry in sys.path[:1]:  # where a program's own notebooks lie
+            folders.expect(entry)
     if config is not None:
         loader.given.append(config)
     return ImportHook(config, added_finder=added)

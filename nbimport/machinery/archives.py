@@ -11,8 +11,8 @@ from nbimport.machinery.loader import NotebookLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
     from collections.abc import Iterable
+    from typing import Any
     from zipimport import zipimporter
 
     from nbimport.notebook.reader import Notebook

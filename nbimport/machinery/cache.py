@@ -104,15 +104,17 @@ def digest_of(content: tuple[object, ...]) -> bytes:
 
 def read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | None:
     """Read an entry, or its stand-in among the user's caches; None if there is no valid one."""
-    found = _read(entry, path, key, status)
-    if found is None:
-        fallback = user_entry_path(entry)
-        if _is_ours(user_folder()):
-            found = _read(fallback, path, key, status)
-    return found
+    return _read(entry, path, key, status) or read_for_user(entry, path, key, status)
 
 
-def _read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | None:
+def read_for_user(
+    entry: str, path: str, key: str, status: os.stat_result | None = None
+) -> Entry | None:
+    """Read the stand-in of an entry among the user's caches; without a status it is not fresh."""
+    return _read(user_entry_path(entry), path, key, status) if _is_ours(user_folder()) else None
+
+
+def _read(entry: str, path: str, key: str, status: os.stat_result | None) -> Entry | None:
     data = content(entry)
     if data is None or data[: len(_MAGIC)] != _MAGIC:
         return None
@@ -125,27 +127,36 @@ def _read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | No
         return None
     if stored_path != path or stored_key != key:
         return None
-    return Entry(stamp == stamp_of(status), digest, payload)
+    return Entry(status is not None and stamp == stamp_of(status), digest, payload)
 
 
-def write(  # noqa: PLR0913 - an entry is what it is
-    entry: str,
-    path: str,
-    key: str,
-    stamp: Stamp,
-    mode: int,
-    digest: bytes,
-    payload: tuple[Any, ...],
-) -> None:
-    """Write an entry, whole or not at all, beside the notebook or else among the user's caches."""
-    if sys.dont_write_bytecode:
+def packed(stamp: Stamp, path: str, key: str, digest: bytes, payload: tuple[Any, ...]) -> bytes:
+    """Return the bytes of an entry; none where something in it can't be stored."""
+    try:
+        body = marshal.dumps((stamp, path, key, digest, payload))
+    except ValueError:
+        return b""
+    return _MAGIC + source_hash(_HASH_KEY, body) + body
+
+
+def write(entry: str, mode: int, data: bytes) -> None:
+    """Write an entry, whole or not at all, beside the notebook or else among the user's caches.
+
+    Args:
+        entry: The entry's path.
+        mode: The notebook's; its entry is readable to nobody else.
+        data: What `packed` returned.
+    """
+    if sys.dont_write_bytecode or not data:
         return
-    body = marshal.dumps((stamp, path, key, digest, payload))
-    data = _MAGIC + source_hash(_HASH_KEY, body) + body
     if not write_atomically(entry, data, mode & 0o666):
-        fallback = user_entry_path(entry)
-        if _make_ours(user_folder()):
-            write_atomically(fallback, data, 0o600)
+        write_for_user(entry, data)
+
+
+def write_for_user(entry: str, data: bytes) -> None:
+    """Write the stand-in of an entry among the user's caches."""
+    if not sys.dont_write_bytecode and data and _make_ours(user_folder()):
+        write_atomically(user_entry_path(entry), data, 0o600)
 
 
 def write_atomically(target: str, data: bytes, mode: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+
 from nbimport.machinery.loader import NotebookLoader
 
 _IMPORT_SYSTEM = ("importlib", "nbimport.hook", "nbimport.machinery")

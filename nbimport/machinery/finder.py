@@ -218,9 +218,7 @@ class NotebookFinder:
                 return spec
         return self._once(fullname, self._on_path(fullname, sys.path, place))
 
-    def _on_path(
-        self, fullname: str, path: Sequence[str], place: str | None
-    ) -> ModuleSpec | None:
+    def _on_path(self, fullname: str, path: Sequence[str], place: str | None) -> ModuleSpec | None:
         """Return the spec of a notebook on a path, which lies in `place` if that is known."""
         if place is None:
             place = folders.only_notebook(fullname.rpartition(".")[2], path, is_fresh=True)

@@ -79,6 +79,14 @@ def only_notebook(tail: str, path: Sequence[str], *, is_fresh: bool = False) -> 
     return found
 
 
+def expect(entry: str) -> None:
+    """Note the notebooks in a folder that importlib has looked at already."""
+    finder: Any = sys.path_importer_cache.get(entry or here())
+    if type(finder) is FileFinder:
+        files: set[str] = finder._path_cache  # type: ignore[attr-defined]
+        found_stems.update([file[: -len(SUFFIX)] for file in files if file.endswith(SUFFIX)])
+
+
 def began(module: object) -> None:
     """Note that a notebook begins to run.
 

@@ -59,13 +59,14 @@ def settings(folder: str) -> Config | None:
     if folder not in _settings:
         parent = os.path.dirname(folder)
         pyproject = os.path.join(folder, "pyproject.toml")
-        data = cache.content(pyproject)
+        # access() says no in half the time that open() takes to fail.
+        data = cache.content(pyproject) if os.access(pyproject, os.R_OK) else None
         if data is None:
             _settings[folder] = settings(parent) if parent != folder else None
         elif b"nbimport" in data:
-            from nbimport import config  # noqa: PLC0415 - costs more than a warm import
+            from nbimport.machinery import project
 
-            _settings[folder] = config.of_pyproject(data, pyproject)
+            _settings[folder] = project.config_of(pyproject, data)
         else:
             _settings[folder] = None
     return _settings[folder]
@@ -126,7 +127,7 @@ class NotebookLoader(SourceFileLoader):
         """The settings that hold for this notebook."""
         found = settings(os.path.dirname(self.path))
         if found is None:
-            from nbimport.config import Config  # noqa: PLC0415 - the cold path
+            from nbimport.config import Config
 
             return Config()
         return found
@@ -208,8 +209,8 @@ class NotebookLoader(SourceFileLoader):
         Raises:
             ImportError: The notebook can't be read or is not Python.
         """
-        from nbimport.errors import NotebookImportError  # noqa: PLC0415
-        from nbimport.machinery import compiler  # noqa: PLC0415 - the cold path
+        from nbimport.errors import NotebookImportError
+        from nbimport.machinery import compiler
 
         self.get_filename(fullname)  # refuses to speak for another module
         try:
@@ -226,7 +227,7 @@ class NotebookLoader(SourceFileLoader):
         return bound == tuple(name for name in imports if name in neighbours)
 
     def _compiled(self, entry: str | None, key: str, found: cache.Entry | None) -> CodeType:
-        from nbimport.machinery import compiler  # noqa: PLC0415 - the cold path
+        from nbimport.machinery import compiler
 
         compiler.check_path(self.path)
         notebook, stamp, mode = self._notebook()
@@ -238,13 +239,13 @@ class NotebookLoader(SourceFileLoader):
             program = compiler.compile_notebook(notebook, self.config, self.only, neighbours)
             payload = tuple(program)
         if entry is not None:
-            cache.write(entry, self.path, key, stamp, mode, digest, payload)
+            cache.write(entry, mode, cache.packed(stamp, self.path, key, digest, payload))
         return payload[0]  # type: ignore[no-any-return] # the first of a Program
 
     def _notebook(self) -> tuple[Notebook, cache.Stamp, int]:
         """Read the notebook; return it with the stamp and the mode of the file that was read."""
-        from nbimport.errors import NotebookImportError  # noqa: PLC0415
-        from nbimport.notebook import reader  # noqa: PLC0415 - the cold path
+        from nbimport.errors import NotebookImportError
+        from nbimport.notebook import reader
 
         path = self.path
         try:
@@ -266,7 +267,7 @@ class NotebookLoader(SourceFileLoader):
 
 def unreadable(path: str, error: OSError) -> NotebookImportError:
     """Return what to raise for a notebook that the system won't let us read."""
-    from nbimport.errors import NotebookImportError, NotebookNotFoundError  # noqa: PLC0415
+    from nbimport.errors import NotebookImportError, NotebookNotFoundError
 
     kind = NotebookNotFoundError if isinstance(error, FileNotFoundError) else NotebookImportError
     return kind(f"{path}: {error.strerror or error}; check the path", path=path)
