@@ -110,7 +110,7 @@ def _table(columns: Sequence[Column], caption: str) -> str:
 
 def _head(column: Column) -> str:
     style = f"{_cell(column)};vertical-align:bottom;border-bottom:{_RULE}"
-    style += ";min-width:110px" if column.share else ""
+    style += ";min-width:90px" if column.share else ""
     unit = f"<br>[{column.unit}]" if column.unit else ""
     return f'<th scope="col" style="{style}">{_unbroken(column.head)}{unit}</th>'
 

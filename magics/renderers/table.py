@@ -69,22 +69,27 @@ def columns(profile: Profile, rows: Sequence[LayerProfile], longest: int = 60) -
     total = profile.total
     saved = sum(row.saved_bytes or 0 for row in rows)
     peak = max(row.peak_bytes or 0 for row in rows)
+    forward = [row.forward for row in rows]
+    backward = [row.backward for row in rows]
+    # What most readers look for comes first: on a narrow screen the rest is out of sight.
     found = [
         texts("layer", [label(row, longest) for row in rows], total="total"),
         texts("kind", [what(row) for row in rows]),
         texts("output", [_output(row) for row in rows], rank=4),
-        texts("sees", [field(row) for row in rows], rank=7, number=True),
         numbers("params", [row.params for row in rows], total.params, units.count_scale, rank=5),
         numbers("MACs", [row.macs for row in rows], total.macs, units.count_scale),
+        *_times("forward", forward, profile.plain),
+        texts("bound by", [row.bound or "" for row in rows], rank=1),
+        texts("of roof", [_reached(row) for row in rows], rank=2, number=True),
+        *_times("backward", backward, profile.plain_backward),
         numbers("moved", [row.bytes_moved for row in rows], total.bytes_moved,
                 units.bytes_scale, rank=6),
         texts("FLOP/B", [_intensity(row) for row in rows], rank=9, number=True),
-        *_times("forward", [row.forward for row in rows], profile.plain),
-        *_times("backward", [row.backward for row in rows], profile.plain_backward),
-        texts("bound by", [row.bound or "" for row in rows], rank=1),
-        texts("of roof", [_reached(row) for row in rows], rank=2, number=True),
+        texts("sees", [field(row) for row in rows], rank=7, number=True),
         numbers("saved", [row.saved_bytes for row in rows], saved, units.bytes_scale, rank=10),
         numbers("peak", [row.peak_bytes for row in rows], peak, units.bytes_scale, rank=11),
+        *_spread("± forward", forward, profile.plain),
+        *_spread("± backward", backward, profile.plain_backward),
     ]  # fmt: skip
     return [column for column in found if column.head == "layer" or any(column.cells)]
 
@@ -110,12 +115,22 @@ def _times(
         return []
     medians = [item.median_s if item else None for item in measured]
     scale = units.time_scale(medians)
-    spread = [scale.text(item.iqr_s) if item else "" for item in measured]
     return [
         Column(head, scale.unit, tuple(map(scale.text, medians)), scale.text(whole.median_s)),
-        Column("± IQR", scale.unit, tuple(spread), scale.text(whole.iqr_s), rank=8),
         _shares(medians, whole.median_s),
     ]
+
+
+def _spread(
+    head: str,
+    measured: Sequence[Measurement | None],
+    whole: Measurement | None,
+) -> list[Column]:
+    if whole is None:
+        return []
+    scale = units.time_scale(item.median_s if item else None for item in measured)
+    cells = tuple(scale.text(item.iqr_s) if item else "" for item in measured)
+    return [Column(head, scale.unit, cells, scale.text(whole.iqr_s), rank=8)]
 
 
 def _shares(seconds: Sequence[float | None], whole: float) -> Column:

@@ -200,16 +200,16 @@ def uncounted(profile: Profile) -> str:
 
 def legend(shown: Sequence[Column]) -> str:
     """Explain the columns that are shown and not plain from their heads."""
-    heads = {column.head for column in shown}
+    heads = {column.head.partition(" ")[0] for column in shown} | {c.head for c in shown}
     meanings = [meaning for head, meaning in _MEANINGS.items() if head in heads]
     return "; ".join(["k kernel size, s stride, p padding, d dilation, g groups", *meanings])
 
 
 _MEANINGS = {
+    "±": "±: distance of the quartiles of a time",
     "sees": "sees: positions of the input that one output depends on, per axis",
     "moved": "moved: input, weights and output, each once",
     "FLOP/B": "FLOP/B: operations per byte moved",
-    "± IQR": "IQR: distance of the quartiles",
     "share": "share: of one forward (or backward) of the model as it is",
     "bound by": "bound by: what keeps the layer from being faster",
     "of roof": "of roof: its speed relative to the highest that this machine allows it",
