@@ -33,6 +33,7 @@ from magics.measurement.fields.places import (
     settled_loose,
     without,
 )
+from magics.measurement.fields.settling import unlaced
 from magics.theory.axis_maps import BROADCAST, AxisMap
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def joined(canvas: Canvas, places: Sequence[Place | None], shape: tuple[int, ...
         alike = all(place.layout == layout for place in operands)
         if alike and not any(a.axis == LOOSE for _, a in slots(layout)):
             return Place(layout, canvas.union(int(place.labels) for place in operands))
-    labels, layout = common(canvas, operands)
+    labels, layout = common(canvas, [unlaced(canvas, place) for place in operands])
     tidied = Place(tuple(map(tidy, layout)), _together(canvas, labels))
     return settled_loose(canvas, tidied)
 

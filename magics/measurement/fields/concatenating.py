@@ -12,7 +12,7 @@ import torch
 
 from magics.measurement.fields.combining import joined
 from magics.measurement.fields.layout import FREE, LOOSE, Atom, LostError, axes_in, free, length
-from magics.measurement.fields.mixing import mixed, settled
+from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import (
     Place,
     compact,
@@ -23,6 +23,7 @@ from magics.measurement.fields.places import (
     resized,
     without,
 )
+from magics.measurement.fields.settling import settled
 from magics.theory.axis_maps import BROADCAST, pad, piece
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from magics.measurement.fields.combining import broadcast
 from magics.measurement.fields.concatenating import concatenated
 from magics.measurement.fields.layout import LostError, axes_in, free
-from magics.measurement.fields.mixing import settled
 from magics.measurement.fields.places import Place, dropped, inserted, permuted, resized, viewed
 from magics.measurement.fields.rules import Result, rule
+from magics.measurement.fields.settling import settled
 from magics.measurement.fields.slicing import sliced, taken
 from magics.theory.axis_maps import AxisMap
 

@@ -14,11 +14,11 @@ from magics.measurement.fields import moves, windows
 from magics.measurement.fields.combining import joined
 from magics.measurement.fields.concatenating import concatenated
 from magics.measurement.fields.layout import LostError
-from magics.measurement.fields.mixing import settled
 from magics.measurement.fields.places import Place, inserted, permuted, resized, viewed
 from magics.measurement.fields.rules import CONSTANTS, POINTWISE, RULES, pointwise
+from magics.measurement.fields.settling import settled
 from magics.measurement.fields.slicing import sliced
-from magics.measurement.fields.tape import Mark, Ref, Step
+from magics.measurement.fields.tape import MAX_INDICES, Mark, Ref, Step
 from magics.theory.axis_maps import AxisMap
 
 if TYPE_CHECKING:
@@ -270,9 +270,23 @@ class Reading:
                 continue
             settled_place, axis = settled(self.canvas, place, dim)
             if axis is None:
-                raise LostError("every so many channels are written in place")
+                return self._teeth(indices, size, sources, dim)
             parts.append(resized(self.canvas, settled_place, {dim: (axis, axis_map, size)}))
         return joined(self.canvas, parts, parts[0].shape) if parts else None
+
+    def _teeth(
+        self, indices: range, size: int, sources: list[Place | None], dim: int
+    ) -> Place | None:
+        """Do the same for channels, one by one."""
+        if size > MAX_INDICES:
+            raise LostError("every so many of very many channels are written in place")
+        parts: list[tuple[Place | None, int]] = []
+        for at in range(size):
+            here = sources[at in indices]
+            which = indices.index(at) if at in indices else at
+            one = range(which, which + 1)
+            parts.append((None if here is None else sliced(self.canvas, here, dim, one), 1))
+        return concatenated(self.canvas, parts, dim)
 
     def _results(self, step: Step) -> list[Value]:
         count = len(step.outputs)

@@ -9,7 +9,8 @@ from magics.measurement.fields.canvas import Canvas
 from magics.measurement.fields.layout import LostError, along, free
 from magics.measurement.fields.places import Place
 from magics.measurement.fields.reading import Reading
-from magics.theory.graph import graph_of
+from magics.measurement.fields.settling import as_units
+from magics.theory.graph import Graph, graph_of
 from magics.theory.receptive_field import ReceptiveField, ReceptiveFields
 
 if TYPE_CHECKING:
@@ -27,17 +28,31 @@ class Survey:
         fields: By the identity of who asked.
         reasons: Why somebody who asked gets no field.
         source: Shape of the input that the fields are in; empty if there is none.
+        axes: Its dimensions that are the axes of the fields.
+        graph: What was drawn.
+        nodes: The node of everybody who asked and whose place is known.
     """
 
     fields: dict[int, ReceptiveField] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     source: tuple[int, ...] = ()
+    axes: tuple[int, ...] = ()
+    graph: Graph = field(default_factory=dict)
+    nodes: dict[int, int] = field(default_factory=dict)
 
 
 class _Met(Exception):  # noqa: N818, not an error
-    def __init__(self, axes: list[int | None]) -> None:
+    """A window slides.
+
+    Attributes:
+        axes: What it slides over; `None` where that is not known.
+        flat: Whether only dimensions of size 1 are not known.
+    """
+
+    def __init__(self, axes: list[int | None], *, flat: bool) -> None:
         super().__init__()
         self.axes = axes
+        self.flat = flat
 
 
 def survey(tape: Tape) -> Survey:
@@ -49,7 +64,7 @@ def survey(tape: Tape) -> Survey:
     for source in tape.sources:
         axes = _axes(tape, source)
         if axes:
-            found.source = source.shape
+            found.source, found.axes = source.shape, tuple(axes)
             _read(tape, source, axes, found)
             break
     return found
@@ -68,18 +83,22 @@ def _axes(tape: Tape, source: Ref) -> list[int]:
     except _Met as met:
         known = [axis for axis in met.axes if axis is not None]
         count = len(met.axes)
-        if len(set(known)) == count:
+        # Pooling a signal, torch makes it an image of height 1, which has no such axis.
+        if len(set(known)) == count or (known and rank == count + 1 and met.flat):
             return known
-        return list(range(rank - count, rank)) if rank >= count else []
+        return list(range(rank - count, rank)) if rank >= count else known
     # Nothing slides: an image has a batch and channels, or is told by its rank.
     return list(range(2, rank)) if rank > 2 else []  # noqa: PLR2004, (N, C, ...)
 
 
 def _meet(place: Place, count: int) -> None:
-    axes: list[int | None] = []
-    for dimension in place.layout[-count:]:
-        axes.append(dimension[0].axis if len(dimension) == 1 and dimension[0].axis >= 0 else None)
-    raise _Met(axes)
+    last = place.layout[-count:]
+    axes = []
+    for dim in last:
+        followed = [atom for atom in dim if atom.axis >= 0]
+        axes.append(max(followed, key=lambda atom: atom.size).axis if followed else None)
+    flat = all(axis is not None or not dim for axis, dim in zip(axes, last, strict=True))
+    raise _Met(axes, flat=flat)
 
 
 def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:
@@ -93,19 +112,21 @@ def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:
     reading.read(tape.events[:MAX_STEPS])
     if len(tape.events) > MAX_STEPS:
         found.reasons[0] = f"more than {MAX_STEPS} operators"
-    asked: dict[int, int] = {}
+    asked = found.nodes
     for token, value in reading.marks.items():
         if value is None:
             found.reasons[token] = "doesn't depend on the input"
         elif isinstance(value, LostError):
             found.reasons[token] = str(value)
         else:
+            value = as_units(canvas, value)  # noqa: PLW2901, the same tensor
             asked[token] = canvas.union(value.nodes())
             whole = canvas.union([*value.nodes(), *value.loose()])
             if whole != asked[token]:
                 found.reasons[token] = "tokens of unknown place"
                 del asked[token]
-    fields = ReceptiveFields(graph_of(canvas.nodes.values()), canvas.source)
+    found.graph = graph_of(canvas.nodes.values())
+    fields = ReceptiveFields(found.graph, canvas.source)
     answers: dict[int, ReceptiveField | None] = {}
     for token, node in asked.items():
         if node not in answers:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from magics.measurement.fields.combining import broadcast, joined
 from magics.measurement.fields.concatenating import concatenated
 from magics.measurement.fields.layout import LostError, axes_in, free
-from magics.measurement.fields.mixing import mixed, settled
+from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import Place, inserted, resized, viewed, without
 from magics.measurement.fields.rules import Result, mixed_to_scalar, rule
+from magics.measurement.fields.settling import settled
 from magics.measurement.fields.slicing import sliced
 from magics.theory import axis_maps
 from magics.theory.axis_maps import AxisMap

@@ -1,0 +1,330 @@
+"""Networks drawn at random, whose gradient is that of every element they read.
+
+All weights are positive and random, so that contributions don't cancel; a max pool becomes an
+average of the same windows while the gradient is probed, because its own gradient is that of
+the largest element only.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812, the name everybody knows
+
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+AVG_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
+ADAPTIVE_AVG = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+CHANNELS = 4
+LARGEST = 40
+
+PLAIN = "conv conv conv transposed pool pool norm relu relu_ add cat pad crop grouped nearest".split()
+ODD = """modes linear cubic adaptive excite flip roll split shuffle unshuffle write add_ interleave
+comb permute tokens layer_norm softmax attention unfold stack halves mean_axis repeat columns
+index channels cumsum group_norm detour""".split()
+
+
+def calm(x):
+    """Return x scaled so that a softmax of it leaves no element out."""
+    return x / max(float(x.detach().abs().max()), 1e-9)
+
+
+class RandomNetwork(nn.Module):
+    """Draws its layers while it runs for the first time, and repeats them after that."""
+
+    def __init__(self, draw, dims, steps, *, odd=True):
+        super().__init__()
+        self.draw = draw
+        self.dims = dims
+        self.names = [draw.choice(PLAIN + (ODD if odd else [])) for _ in range(steps)]
+        self.layers = nn.ModuleDict()
+        self.drawn = {}
+        self.probing = False
+        self.ran = []
+        self.here = 0
+
+    def forward(self, x):
+        maps = [x]
+        self.ran = []
+        for self.here, name in enumerate(self.names):
+            if self.drawn.get(("refused", self.here)):
+                continue
+            try:
+                new = getattr(self, name)(maps)
+            except (RuntimeError, ValueError, IndexError):
+                if ("done",) in self.drawn:
+                    raise
+                self.drawn["refused", self.here] = True
+                continue
+            if new is None or not all(1 <= n <= LARGEST for n in new.shape[2:]):
+                self.drawn["refused", self.here] = True
+                continue
+            self.ran.append(name)
+            maps.append(new)
+        self.drawn["done",] = True
+        return maps[-1]
+
+    def pick(self, key, make):
+        """Return what was drawn under a key in this step, or draw it now."""
+        return self.drawn.setdefault((self.here, key), None) or self.drawn.__setitem__(
+            (self.here, key), make()
+        ) or self.drawn[self.here, key]
+
+    def numbers(self, key, low, high):
+        return self.pick(key, lambda: tuple(self.draw.randint(low, high) for _ in range(self.dims)))
+
+    def number(self, key, low, high):
+        return self.pick(key, lambda: (self.draw.randint(low, high),))[0]
+
+    def layer(self, make):
+        key = f"{self.here}"
+        if key not in self.layers:
+            layer = make().double().eval()
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter.uniform_(0.5, 1.5)
+                    if parameter.dim() > 1:
+                        parameter /= parameter[0].numel()
+            self.layers[key] = layer
+        return self.layers[key]
+
+    def some(self, maps):
+        back = self.number("which", 0, 9)
+        return maps[-1] if back < 7 else maps[(back * 7) % len(maps)]
+
+    def conv(self, maps, groups=1, mode="zeros"):
+        x = self.some(maps)
+        stride = self.numbers("s", 1, 3) if self.number("strided", 0, 1) else 1
+        kernel, padding = self.numbers("k", 1, 4), self.numbers("p", 0, 3)
+        dilation = self.numbers("d", 1, 3)
+        return self.layer(
+            lambda: CONV[self.dims](
+                x.shape[1], CHANNELS if groups == 1 else x.shape[1], kernel, stride, padding,
+                dilation, groups, padding_mode=mode,
+            )  # fmt: skip
+        )(x)
+
+    def grouped(self, maps):
+        return self.conv(maps, groups=2)
+
+    def modes(self, maps):
+        mode = ("circular", "reflect", "replicate")[self.number("mode", 0, 2)]
+        return self.conv(maps, mode=mode)
+
+    def transposed(self, maps):
+        x = self.some(maps)
+        window = [self.numbers(*a) for a in (("k", 1, 4), ("s", 1, 3), ("p", 0, 2), ("o", 0, 1))]
+        dilation = self.numbers("d", 1, 3)
+        return self.layer(
+            lambda: TRANSPOSED[self.dims](x.shape[1], CHANNELS, *window, dilation=dilation)
+        )(x)
+
+    def pool(self, maps):
+        x = self.some(maps)
+        kernel = self.numbers("k", 1, 4)
+        stride = self.numbers("s", 1, 3)
+        padding = tuple(n * k // 4 for n, k in zip(self.numbers("p", 0, 2), kernel, strict=True))
+        largest = self.number("max", 0, 1) and not self.probing
+        pool = (MAX_POOL if largest else AVG_POOL)[self.dims]
+        return pool(x, kernel, stride, padding, ceil_mode=bool(self.number("ceil", 0, 1)))
+
+    def adaptive(self, maps):
+        sizes = self.numbers("o", 1, 7)
+        largest = self.number("max", 0, 1) and not self.probing
+        return (ADAPTIVE_MAX if largest else ADAPTIVE_AVG)[self.dims](self.some(maps), sizes)
+
+    def norm(self, maps):
+        x = self.some(maps)
+        return self.layer(lambda: NORM[self.dims](x.shape[1]))(x)
+
+    def relu(self, maps):
+        return F.relu(self.some(maps))
+
+    def relu_(self, maps):
+        return (self.some(maps) + 1).relu_()
+
+    def common(self, first, second):
+        sizes = tuple(map(min, first.shape[2:], second.shape[2:]))
+        crop = (..., *(slice(0, n) for n in sizes))
+        return first[crop], second[crop]
+
+    def add(self, maps):
+        first, second = self.common(self.some(maps), maps[-1])
+        return first[:, :1] + second
+
+    def add_(self, maps):
+        first, second = self.common(self.some(maps), maps[-1])
+        total = first * 2
+        total += second[:, :1]
+        return total
+
+    def cat(self, maps):
+        dim = self.number("dim", 1, 1 + self.dims)
+        first, second = self.common(self.some(maps), maps[-1])
+        if first.shape[1] > 12 or first.shape[1] != second.shape[1] and dim > 1:
+            return None
+        return torch.cat([first, second], dim)
+
+    def pad(self, maps):
+        x = self.some(maps)
+        mode = ("constant", "circular", "reflect", "replicate")[self.number("mode", 0, 3)]
+        low = -1 if mode == "constant" else 0
+        amounts = self.numbers("a", low, 2) + self.numbers("b", low, 2)
+        return F.pad(x, amounts, mode=mode)
+
+    def crop(self, maps):
+        slices = zip(self.numbers("a", 0, 2), self.numbers("s", 1, 2), strict=True)
+        return self.some(maps)[(..., *(slice(a, None, s) for a, s in slices))]
+
+    def nearest(self, maps):
+        mode = "nearest" if self.number("exact", 0, 1) else "nearest-exact"
+        if self.number("size", 0, 2):
+            return F.interpolate(self.some(maps), scale_factor=self.numbers("f", 1, 2), mode=mode)
+        return F.interpolate(self.some(maps), self.numbers("o", 1, 20), mode=mode)
+
+    def linear(self, maps):
+        corners = bool(self.number("corners", 0, 1))
+        how = {"mode": LINEAR[self.dims], "align_corners": corners}
+        if self.number("size", 0, 1):
+            return F.interpolate(self.some(maps), self.numbers("o", 1, 20), **how)
+        return F.interpolate(self.some(maps), scale_factor=self.numbers("f", 1, 2), **how)
+
+    def cubic(self, maps):
+        if self.dims != 2:
+            return None
+        narrow = bool(self.number("aa", 0, 1))
+        sizes = self.numbers("o", 1, 20)
+        mode = "bicubic" if self.number("cubic", 0, 1) else "bilinear"
+        return F.interpolate(self.some(maps), sizes, mode=mode, antialias=narrow)
+
+    def excite(self, maps):
+        x = self.some(maps)
+        return (x + 1) * x.mean(tuple(range(2, 2 + self.dims)), keepdim=True)
+
+    def mean_axis(self, maps):
+        x = self.some(maps)
+        return x + x.mean(2 + self.number("axis", 0, self.dims - 1), keepdim=True)
+
+    def flip(self, maps):
+        return self.some(maps).flip(2 + self.number("axis", 0, self.dims - 1))
+
+    def roll(self, maps):
+        return self.some(maps).roll(self.number("n", -3, 3), 2 + self.number("a", 0, self.dims - 1))
+
+    def split(self, maps):
+        x = self.some(maps)
+        parts = x.chunk(2, 1)
+        return parts[self.number("part", 0, len(parts) - 1)]
+
+    def halves(self, maps):
+        """Let one half of the channels pass, as ShuffleNet does, and swap them."""
+        first, second = self.some(maps).chunk(2, 1)
+        here = F.avg_pool2d(second, 3, 1, 1) if self.dims == 2 else second
+        both = torch.cat([first, here], 1)
+        return F.channel_shuffle(both, 2) if self.number("shuffle", 0, 1) else both
+
+    def channels(self, maps):
+        """Take some channels of a concatenation."""
+        first, second = self.common(self.some(maps), maps[-1])
+        start = self.number("start", 0, 3)
+        return torch.cat([first, second], 1)[:, start : start + 3]
+
+    def shuffle(self, maps):
+        return F.pixel_shuffle(self.some(maps), 2) if self.dims == 2 else None
+
+    def unshuffle(self, maps):
+        x = self.some(maps)
+        if self.dims != 2:
+            return None
+        return F.pixel_unshuffle(x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2], 2)
+
+    def write(self, maps):
+        """Write one map into a part of another."""
+        first, second = self.common(self.some(maps), maps[-1])
+        out = first.clone() if self.number("clone", 0, 1) else torch.zeros_like(first)
+        out[..., 1:-1] = second[:, :1, ..., :-2]
+        if self.number("more", 0, 1):
+            out[:, :1].add_(first[:, :1])
+        return out
+
+    def comb(self, maps):
+        first, second = self.common(self.some(maps), maps[-1])
+        out = first.clone()
+        out[..., self.number("at", 0, 1) :: 2] = second[:, :1, ..., self.number("at", 0, 1) :: 2]
+        return out
+
+    def interleave(self, maps):
+        first, second = self.common(self.some(maps), maps[-1])
+        return torch.stack([first[:, :1], second[:, :1]], -1).flatten(-2)
+
+    def stack(self, maps):
+        first, second = self.common(self.some(maps), maps[-1])
+        return torch.stack([first, second[:, : first.shape[1]]], 1).sum(1)
+
+    def permute(self, maps):
+        x = self.some(maps)
+        y = x.movedim(1, -1).contiguous()
+        return (y.view(-1, x.shape[1]) @ self.square(x.shape[1])).view(y.shape).movedim(-1, 1)
+
+    def square(self, n):
+        return self.pick("w", lambda: [torch.rand(n, n, dtype=torch.float64) + 0.5])[0]
+
+    def tokens(self, maps):
+        """Mix all positions, one channel at a time."""
+        x = self.some(maps)
+        flat = calm(x).flatten(2)
+        return (flat + flat.softmax(-1)).view(x.shape)
+
+    def layer_norm(self, maps):
+        x = self.some(maps)
+        return F.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1) if x.shape[1] > 2 else None
+
+    def group_norm(self, maps):
+        x = self.some(maps)
+        return F.group_norm(x, 2) if self.number("rarely", 0, 3) == 0 else None
+
+    def softmax(self, maps):
+        return calm(self.some(maps)).softmax(2 + self.number("axis", 0, self.dims - 1))
+
+    def attention(self, maps):
+        """Attend within windows along the last axis, as wide as they divide it."""
+        x = self.some(maps)
+        width = next(n for n in (4, 3, 2, 1) if x.shape[-1] % n == 0)
+        windows = calm(x).movedim(1, -1).unflatten(-2, (-1, width))
+        if self.number("by hand", 0, 1):
+            seen = (windows @ windows.mT / 9).softmax(-1) @ windows
+        else:
+            seen = F.scaled_dot_product_attention(windows, windows, windows)
+        return (windows + seen).flatten(-3, -2).movedim(-1, 1)
+
+    def unfold(self, maps):
+        return self.some(maps).unfold(2, 3, self.number("s", 1, 3))[..., self.number("at", 0, 2)]
+
+    def columns(self, maps):
+        x = self.some(maps)
+        if self.dims != 2 or min(x.shape[2:]) < 3:
+            return None
+        rows = F.unfold(x[:, :1], 3, dilation=1, padding=1)
+        return rows[:, self.number("first", 0, 5) :].unflatten(2, x.shape[2:])[:, :3]
+
+    def repeat(self, maps):
+        x = self.some(maps)[:, :2]
+        return x.repeat(1, 2, *self.numbers("n", 1, 2))
+
+    def index(self, maps):
+        x = self.some(maps)
+        order = torch.arange(x.shape[2] - 1, -1, -2)
+        return x[:, [0]] + x[:, :, order][..., :1, *(slice(None),) * (self.dims - 1)]
+
+    def cumsum(self, maps):
+        return self.some(maps).cumsum(2)
+
+    def detour(self, maps):
+        """Read and write through views of views."""
+        x = self.some(maps).clone()
+        view = x.transpose(1, 2)[:, 1:]
+        view += 1
+        view[:, :, :1] += x.mean()
+        return x
