@@ -208,7 +208,7 @@ class _CellCompiler:
             _complete(error, cell, name, text)
             raise
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-            raise _unparsable(error, cell, name) from error
+            raise _unparsable(error, cell, name) from None
 
 
 def _first_code(text: str) -> str:
@@ -229,8 +229,10 @@ def _with_futures_first(source: str | ast.Module) -> ast.Module:
 def _complete(error: SyntaxError, cell: Cell, name: str, text: str) -> None:
     """Give a SyntaxError the text of its line: the compiler looks for it in a file."""
     error.filename = name
+    if error.lineno is None:  # of null bytes CPython tells no place
+        error.lineno, error.offset = cell.source.partition("\0")[0].count(NL) + 1, 1
     lines, compiled = sourcemap.split_lines(cell.source), sourcemap.split_lines(text)
-    if error.lineno is None or not 0 < error.lineno <= min(len(lines), len(compiled)):
+    if not 0 < error.lineno <= min(len(lines), len(compiled)):
         return
     error.text = lines[error.lineno - 1]
     statement = compiled[error.lineno - 1].strip()

@@ -145,7 +145,7 @@ def _placed(what: str) -> Iterator[None]:
         yield
     except UsageError as error:
         raise MagicError(
-            f"{_place()}: {what} can't run during an import ({error}); "
+            f"{_place()}: {what[:80]} can't run during an import ({str(error)[:160]}); "
             'load its extension, tag the cell "skip", or set magics = "skip" in [tool.nbimport]'
         ) from error
 
@@ -181,6 +181,9 @@ def _bare_shell() -> Any:  # noqa: ANN401
 
             def init_sys_modules(self) -> None:
                 self._main_mod_cache: dict[str, Any] = {}
+
+            def init_virtualenv(self) -> None:
+                """Do nothing: whose environment is searched is not for an import to change."""
 
             def enable_gui(self, gui: str | None = None) -> None:
                 """Do nothing: there is no event loop to join, and no display."""

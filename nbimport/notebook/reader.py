@@ -13,7 +13,7 @@ from nbimport.errors import NotebookFormatError
 
 # A cell's cost is about 20 us to compile: more cells than this is no notebook a person wrote, and
 # refusing it at once beats minutes of silence.
-MAX_CODE_CELLS = 100_000
+MAX_CELLS = 100_000
 _LONGEST = 60  # characters of a wrong value that a message shows
 _ASK = "save it again from Jupyter, or restore it"
 
@@ -80,7 +80,7 @@ def _unnamed_format(document: dict[str, Any]) -> int:
 
 
 def _document(data: bytes, path: str) -> dict[str, Any]:
-    if data.count(b'"cell_type"') > 10 * MAX_CODE_CELLS:
+    if data.count(b'"cell_type"') > 2 * MAX_CELLS:  # outputs may speak of it too
         raise _too_many(path)
     try:
         document = json.loads(data)
@@ -98,13 +98,13 @@ def _why_not_json(data: bytes, path: str, error: Exception) -> str:
         return f"{path}: the file is empty; {_ASK}"
     if head.startswith(b"version https://git-lfs"):
         return f"{path}: this is a Git LFS pointer, not the notebook; run `git lfs pull`"
-    if head.startswith(b"<"):
-        kind = "merge conflict" if head.startswith(b"<<<<<<<") else "web page or XML file"
-        return f"{path}: this is a {kind}, not a notebook; get the notebook itself"
     for marker in (b"\n<<<<<<< ", b"\n=======\n", b"\n>>>>>>> "):
-        if marker in data:
-            line = data[: data.index(marker) + 1].count(b"\n") + 1
+        at = (b"\n" + data).find(marker)
+        if at >= 0:
+            line = data[:at].count(b"\n") + 1
             return f"{path}: merge conflict markers at line {line}; resolve the merge and save"
+    if head.startswith(b"<"):
+        return f"{path}: this is a web page or XML file, not a notebook; get the notebook itself"
     if isinstance(error, RecursionError):
         return f"{path}: its JSON is nested too deeply to be a notebook; {_ASK}"
     return f"{path}: not valid JSON ({error}), perhaps cut short; {_ASK}"
@@ -148,6 +148,8 @@ def _means_python(language: str) -> bool:
 def _notebook(raw: object, path: str) -> Notebook:
     if not isinstance(raw, list):
         raise _wrong(path, "it has no list of cells")
+    if len(raw) > MAX_CELLS:
+        raise _too_many(path)
     cells: list[Cell] = []
     title = None
     for position, entry in enumerate(raw, 1):
@@ -163,8 +165,6 @@ def _notebook(raw: object, path: str) -> Notebook:
                 title = _source(entry, path, position)
         elif not isinstance(kind, str):
             raise _wrong(path, f"entry {position} of its cells has the cell_type {_short(kind)}")
-    if len(cells) > MAX_CODE_CELLS:
-        raise _too_many(path)
     return Notebook(path, cells, title)
 
 
@@ -207,6 +207,6 @@ def _wrong(path: str, what: str) -> NotebookFormatError:
 
 def _too_many(path: str) -> NotebookFormatError:
     return NotebookFormatError(
-        f"{path}: more than {MAX_CODE_CELLS:,} code cells; split it into several notebooks",
+        f"{path}: more than {MAX_CELLS:,} cells; split it into several notebooks",
         path=path,
     )
