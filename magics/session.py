@@ -70,14 +70,20 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         lambda name: example_inputs.accepts(aim, name),
     )
     how = _conversion(chosen)
+    inference = aim.is_for_inference_only()
+    if inference and chosen.backward:
+        raise InputError(
+            "backward: the model was made in inference mode, where nothing has a gradient "
+            "(got backward=True); make it outside torch.inference_mode()",
+        )
     timings = None
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.inference_mode(mode=inference))
         stack.enter_context(torch.set_grad_enabled(chosen.backward))
         if how:
             stack.enter_context(example_inputs.converted(aim.modules, **how))
         args, kwargs = example_inputs.prepare(aim, _batched(inputs, chosen.batch), named)
-        if how:
+        if how or chosen.backward:
             args = example_inputs.moved(args, **how)
             kwargs = example_inputs.moved(kwargs, **how)
         tensors = tensors_in((args, kwargs))

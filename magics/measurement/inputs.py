@@ -227,6 +227,8 @@ def _converted(
     device: torch.device | None = None,
     layout: torch.memory_format | None = None,
 ) -> torch.Tensor:
+    if tensor.is_inference() and torch.is_grad_enabled():
+        tensor = tensor.clone()  # autograd saves no tensor made in inference mode
     if dtype is not None and tensor.is_floating_point():
         tensor = tensor.to(dtype)
     if device is not None:

@@ -46,6 +46,15 @@ class Target:
     notes: tuple[str, ...] = ()
     compiled: Callable[..., Any] | None = None
 
+    def is_for_inference_only(self) -> bool:
+        """Return whether tensors were made in inference mode, where alone they can be written."""
+        return any(
+            tensor.is_inference()
+            for module in self.modules.values()
+            for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False))
+            if not is_lazy(tensor)
+        )
+
     def parameters(self) -> dict[int, nn.Parameter]:
         """Return each parameter once, by its id."""
         return {
