@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 DEMO = "demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb"
+PICTURE_HEIGHT = 960
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder for the pictures; nowhere by default
 
 READ = """element => {
@@ -35,8 +36,15 @@ def contrast(page, selector):
 
 
 def shoot(page, name):
+    """Take a picture of the beginning of the first report, if a folder for it is named."""
     if SHOTS:
-        page.locator(".convprofile").first.screenshot(path=Path(SHOTS) / f"{name}.png")
+        report = page.locator(".convprofile").first
+        report.scroll_into_view_if_needed()
+        box = report.bounding_box()
+        page.screenshot(
+            path=Path(SHOTS) / f"report-{name}.png",
+            clip={**box, "height": min(PICTURE_HEIGHT, box["height"])},
+        )
 
 
 def check_report(page):
