@@ -118,6 +118,7 @@ def _work(cost: Cost, backward: Cost) -> dict[str, Any]:
 
 def _warnings(timings: Timings) -> Sequence[str]:
     warnings = []
+    rounds = f"{timings.rounds} round{'' if timings.rounds == 1 else 's'}"
     if timings.contention >= CONTENDED:
         threads = timings.threads
         how = "with one thread" if threads == 1 else f"of all {threads} threads together"
@@ -132,10 +133,10 @@ def _warnings(timings: Timings) -> Sequence[str]:
             "none): there is no backward to measure.",
         )
     if timings.interrupted:
-        warnings.append(f"Interrupted after {timings.rounds} rounds: times are preliminary.")
+        warnings.append(f"Interrupted after {rounds}: times are preliminary.")
     elif not timings.stable:
         warnings.append(
-            f"The time budget ended after {timings.rounds} rounds, before every layer was "
+            f"The time budget ended after {rounds}, before every layer was "
             f"stable; give a larger budget for surer times.",
         )
     return warnings

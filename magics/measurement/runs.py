@@ -102,13 +102,13 @@ class Runner:
         """
         recorder = Recorder(self._target, self._watch, lambda _: nullcontext())
         begin = clock.read()
-        result = self._target.call(*self._args, **self._kwargs)
-        end = clock.read()
-        (whole,) = clock.seconds(begin, end)
+        result = self.call()
+        marks = [begin, clock.read()]
         outputs = differentiable(result)
         self.backward = self.backward and bool(outputs)
         if self.backward:
             self._gradients.clear_before(nodes_behind(outputs), outputs)
+            marks.append(clock.read())
             try:
                 with WriteObserver(recorder.before):
                     _backward(outputs, _ones(outputs))
@@ -118,8 +118,10 @@ class Runner:
                     f"profile it without backward",
                     layer="",
                 ) from error
+            marks.append(clock.read())
+        del result
         self._clean()
-        return Pass(whole), Pass(0.0) if self.backward else None
+        return _wholes(clock, marks)
 
     def plain(self, clock: Clock) -> Passes:
         """Run the model as it is."""
@@ -136,8 +138,7 @@ class Runner:
             marks.append(clock.read())
         del result
         self._clean()
-        forward, *later = clock.seconds(*marks)
-        return Pass(forward), Pass(later[-1]) if later else None
+        return _wholes(clock, marks)
 
     def instrumented(self, meter: Meter) -> Passes:
         """Run the model with a clock at every call and every autograd node."""
@@ -203,6 +204,12 @@ class Meter:
             return first, None
         backward = Attribution(plan, self._call, self._node, forward)
         return first, _pass(backward, forest(events[calls:], calls), times[3] - times[2])
+
+
+def _wholes(clock: Clock, marks: list[int]) -> Passes:
+    """Return the passes between marks: begin and end of the forward and, maybe, the backward."""
+    forward, *later = clock.seconds(*marks)
+    return Pass(forward), Pass(later[-1]) if later else None
 
 
 def _pass(attribution: Attribution, trees: Any, whole: int) -> Pass:  # noqa: ANN401, list of Node

@@ -184,7 +184,7 @@ class Stopwatch:
             # Capturing warmed up, too: of such a model, not a single run is to spare.
             self._round(self._meter(), first)
             return
-        self._warm_up(length, deadline)
+        self._warm_up(2, length, deadline)
         if self._device is not None:
             self._rounds(deadline, None)
             return
@@ -211,18 +211,18 @@ class Stopwatch:
         budget = self._budget(length)
         deadline = begin + budget if self._budget_s is None else max(deadline, begin + budget / 2)
         if changed:
-            self._warm_up(length, deadline)
+            self._warm_up(1, length, deadline)
         self._rounds(deadline, None)
 
-    def _warm_up(self, length_s: float, deadline: float) -> None:
+    def _warm_up(self, runs: int, length_s: float, deadline: float) -> None:
         """Run as often as a new shape needs, and for long enough to notice others.
 
         Args:
-            length_s: Length of a run, one of which was before [s].
+            runs: Number of runs that were before.
+            length_s: Length of a run [s].
             deadline: When to be ready at last [ns].
         """
-        enough = WALL.read() + _PROBE_S / NANOSECOND
-        runs = 1
+        enough = WALL.read() + (_PROBE_S - length_s) / NANOSECOND
         while runs < WARM_UPS or WALL.read() < enough:
             if WALL.read() + length_s / NANOSECOND > deadline:
                 return
