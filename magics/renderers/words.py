@@ -64,7 +64,7 @@ def _quality(profile: Profile) -> str:
         parts[0] += f" and {units.percent(profile.backward_coverage)} of the backward"
     if profile.overhead is not None:
         change = profile.overhead - 1
-        slower = "slower" if change >= 0 else "faster"
+        slower = "slower" if change >= 0 else "faster, which is noise"
         parts.append(f"with a clock at every layer it is {units.percent(abs(change))} {slower}")
     if profile.noise is not None:
         parts.append(f"repeated, a layer's time differs by {units.percent(profile.noise)}")
@@ -100,6 +100,7 @@ def _memory(profile: Profile) -> str:
     return ", ".join(
         f"{name.removesuffix('_bytes').replace('_', ' ')} {units.size(size)}"
         for name, size in profile.memory.items()
+        if size
     )
 
 
