@@ -69,23 +69,8 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         {"measure": measure, **options},
         lambda name: example_inputs.accepts(aim, name),
     )
-    how = _conversion(chosen)
-    inference = aim.is_for_inference_only()
-    if inference and chosen.backward:
-        raise InputError(
-            "backward: the model was made in inference mode, where nothing has a gradient "
-            "(got backward=True); make it outside torch.inference_mode()",
-        )
-    timings = None
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(mode=inference))
-        stack.enter_context(torch.set_grad_enabled(chosen.backward))
-        if how:
-            stack.enter_context(example_inputs.converted(aim.modules, **how))
-        args, kwargs = example_inputs.prepare(aim, _batched(inputs, chosen.batch), named)
-        if how or chosen.backward:
-            args = example_inputs.moved(args, **how)
-            kwargs = example_inputs.moved(kwargs, **how)
+        args, kwargs = _prepared(stack, aim, chosen, inputs, named)
         tensors = tensors_in((args, kwargs))
         watch = stack.enter_context(preserved(aim.modules, tensors))
         aim = guises.made_eager(aim)
@@ -98,14 +83,10 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]
         watch.restore()
         device = device_of(aim.modules.values(), tensors)
-        told = guises.Told()
+        timings, told = None, guises.Told()
         if chosen.measure and device.type in _TIMED:
             runner = Runner(aim, rows, args, kwargs, watch, backward=chosen.backward)
-            timings = _timed(runner, chosen, device)
-            try:
-                told = guises.told(aim, runner, timings)
-            except KeyboardInterrupt:
-                timings.interrupted = True
+            timings, told = _timed(aim, runner, chosen, device)
         elif chosen.measure and device.type != "meta":
             told.warnings.append(f"Not timed: there is no clock for the device {device}.")
         result = joined(
@@ -129,25 +110,67 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
     return result
 
 
-def _timed(runner: Runner, options: Options, device: torch.device) -> Timings:
-    """Measure times.
+def _prepared(
+    stack: ExitStack,
+    aim: Target,
+    options: Options,
+    inputs: tuple[object, ...],
+    named: dict[str, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Set torch and the model up as the options say, until the stack is closed.
+
+    Returns:
+        What to call the model with.
+
+    Raises:
+        InputError: If the model and the options don't go together, or an input is wrong.
+    """
+    how = _conversion(options)
+    inference = aim.is_for_inference_only()
+    if inference and options.backward:
+        raise InputError(
+            "backward: the model was made in inference mode, where nothing has a gradient "
+            "(got backward=True); make it outside torch.inference_mode()",
+        )
+    stack.enter_context(torch.inference_mode(mode=inference))
+    stack.enter_context(torch.set_grad_enabled(options.backward))
+    if how:
+        stack.enter_context(example_inputs.converted(aim.modules, **how))
+    args, kwargs = example_inputs.prepare(aim, inputs, named, batch=options.batch)
+    if how or options.backward:
+        args = example_inputs.moved(args, **how)
+        kwargs = example_inputs.moved(kwargs, **how)
+    return args, kwargs
+
+
+def _timed(
+    aim: Target, runner: Runner, options: Options, device: torch.device
+) -> tuple[Timings, guises.Told]:
+    """Measure times, also of the other guises of the model.
 
     Raises:
         ForwardError: If the model raises now, having run once.
     """
     clock = cuda.clock() if device.type == "cuda" else None
     watch = Stopwatch(runner, threads=options.threads, budget_s=options.budget, device=clock)
-    try:
-        with torch.cuda.device(device) if clock else nullcontext():
-            return watch.measure()
-    except ConvProfileError:
-        raise
-    except Exception as error:
-        raise ForwardError(
-            f"model: ran once, then raised {type(error).__name__}: {error}; "
-            f"it must run again and again on the same input to be timed",
-            layer="",
-        ) from error
+    told = guises.Told()
+    with torch.cuda.device(device) if clock else nullcontext():
+        try:
+            timings = watch.measure()
+        except ConvProfileError:
+            raise
+        except Exception as error:
+            raise ForwardError(
+                f"model: ran once, then raised {type(error).__name__}: {error}; "
+                f"it must run again and again on the same input to be timed",
+                layer="",
+            ) from error
+        try:
+            if not timings.interrupted:
+                told = guises.told(aim, runner, timings)
+        except KeyboardInterrupt:
+            timings.interrupted = True
+    return timings, told
 
 
 def _conversion(options: Options) -> dict[str, Any]:
@@ -166,16 +189,6 @@ def _conversion(options: Options) -> dict[str, Any]:
                 f"choose cpu, meta, or a device that torch finds",
             ) from error
     return how
-
-
-def _batched(inputs: tuple[object, ...], batch: int | None) -> tuple[object, ...]:
-    if batch is None:
-        return inputs
-    changed: list[object] = []
-    for value in inputs:
-        shape = example_inputs.parse_shape(value) if isinstance(value, str) else None
-        changed.append("x".join(map(str, (batch, *shape[1:]))) if shape else value)
-    return tuple(changed)
 
 
 def _set_mode(aim: Target, mode: str) -> None:
