@@ -13,3 +13,12 @@ def time(monkeypatch):
     with installed(monkeypatch) as ticking:
         yield ticking
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread():
+    """One thread for torch: on a busy machine several wait for one another, a hundredfold."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

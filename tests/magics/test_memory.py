@@ -14,16 +14,9 @@ import magics
 from magics.measurement.storages import StorageTracker
 from magics.theory.memory import peaks_of, predicted_peak
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MIB = 1024**2
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On a busy machine, threads that wait for each other take a hundred times longer."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def followed(model, *inputs, **options):
