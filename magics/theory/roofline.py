@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
+from magics import units
 from magics.records import RELEVANT_SHARE, Ceilings
 
 if TYPE_CHECKING:
@@ -119,14 +120,15 @@ def bound(
 
 def explain(found: Bound) -> str:
     """Return one sentence that says why a layer takes as long as it does."""
-    balance = f"{found.intensity:.2g} FLOP per byte, ridge point {found.ridge_point:.2g}"
-    share = f"{100 * found.efficiency:.0f} % of its {found.roof} roof"
+    intensity, ridge_point = map(units.intensity, (found.intensity, found.ridge_point))
+    balance = f"{intensity} FLOP per byte, ridge point {ridge_point}"
+    share = f"{units.percent(found.efficiency, 0)} of its {found.roof} roof"
     sentences = {
         "compute": f"compute-bound: {balance}, so the arithmetic units set the pace, and it "
         f"reaches {share}.",
         "memory": f"memory-bound: {balance}, so it waits for memory whatever its MACs, and it "
         f"reaches {share}.",
-        "overhead": f"overhead-bound: the work needs {1e6 * found.roof_time_s:.2g} us at the "
+        "overhead": f"overhead-bound: the work needs {units.seconds(found.roof_time_s, 2)} at the "
         f"roof, about what calling a kernel costs, so fewer MACs can't make it faster.",
         "kernel": f"kernel-bound: it reaches {share} ({balance}), so neither arithmetic nor "
         f"memory but the kernel holds it up; another memory layout or kernel may help.",

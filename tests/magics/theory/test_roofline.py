@@ -107,7 +107,7 @@ def test_ceilings_that_are_not_positive_are_refused(rate, points):
     [
         ("compute", "so the arithmetic units set the pace, and it reaches 20 % of its memory"),
         ("memory", "so it waits for memory whatever its MACs"),
-        ("overhead", "needs 50 us at the roof, about what calling a kernel costs"),
+        ("overhead", "needs 50 µs at the roof, about what calling a kernel costs"),
         ("kernel", "neither arithmetic nor memory but the kernel holds it up"),
     ],
 )
