@@ -78,7 +78,10 @@ def compile_notebook(
 
 
 def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
-    """Return the Python that an import executes, with a line ``# %% cell N`` above each cell."""
+    """Return the Python that an import executes, with a line ``# %% cell N`` above each cell.
+
+    An empty line comes between, or `inspect` would take the mark for a comment on what follows.
+    """
     import warnings
 
     cells = selection.selected(notebook.cells, config)
@@ -86,7 +89,7 @@ def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
         warnings.simplefilter("ignore")  # the compiler has given them when it was its turn
         parsed = list(_CellCompiler(notebook.path, config, only, ()).parsed(cells))
     return "\n".join(
-        f"# %% cell {cell.number}\n{text.rstrip(NL)}\n" for cell, (text, *_), _ in parsed
+        f"# %% cell {cell.number}\n\n{text.rstrip(NL)}\n" for cell, (text, *_), _ in parsed
     )
 
 
@@ -127,13 +130,13 @@ class _CellCompiler:
             if not self._docstring_may_come and ast.get_docstring(tree, clean=False) is not None:
                 tree.body.insert(0, _at_top(ast.Pass()))
             if _SHOWS_CLASS_LINES:
-                _note_class_lines(tree, self._lines_above + 1)
+                _note_class_lines(tree, self._lines_above + 2)
             if is_timed:
                 tree = _leaving_nothing(tree)
             content = cast("CodeType", self._guarded(cell, tree, text))
         if self._docstring_may_come:
             self._docstring_may_come = not _first_code(text)
-        self._lines_above += text.rstrip(NL).count(NL) + 3
+        self._lines_above += text.rstrip(NL).count(NL) + 4
         self._flags |= content.co_flags & _FUTURE_FLAGS
         return Unit(content, capture)
 

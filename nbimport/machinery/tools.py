@@ -79,7 +79,7 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
                 header = _HEADER.fullmatch(source_lines[above])
                 if header:
                     test.filename = sourcemap.cell_name(path, int(header[1]))
-                    test.lineno -= above + 1
+                    test.lineno -= above + 2
                     break
         return test
 
