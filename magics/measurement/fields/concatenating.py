@@ -19,12 +19,11 @@ from magics.measurement.fields.places import (
     free_slots,
     inserted,
     merged,
-    relabelled,
     resized,
     without,
 )
-from magics.measurement.fields.settling import settled
-from magics.theory.axis_maps import BROADCAST, pad, piece
+from magics.measurement.fields.settling import regained, settled
+from magics.theory.axis_maps import pad, piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,23 +98,12 @@ def _on_axis(
     canvas: Canvas, place: Place, dim: int, axis: int, span: tuple[int, int], *, alone: bool
 ) -> Place:
     """Lay a part out over an axis; constants around a single part are padding."""
-    size = length(place.layout[dim])
     place, own = settled(canvas, place, dim)
     if own is None:
         # The axis was pooled away: every position of the part sees the same.
-        if canvas.size(place.nodes()[0])[axis] != 1:
+        place, own = regained(canvas, place, dim, axis)
+        if own is None:
             raise LostError("an axis is concatenated with what has it elsewhere")
-        labels = place.labels
-        if isinstance(labels, torch.Tensor) and place.layout[dim]:
-            at = free_slots(place.layout).index((dim, 0))
-            if labels.shape[at] != 1:
-                raise LostError("channels with different fields are concatenated to an axis")
-            labels = compact(labels.squeeze(at))
-        maps, sizes = {axis: BROADCAST}, {axis: size}
-        layout = (*place.layout[:dim], (Atom(axis, size),), *place.layout[dim + 1 :])
-        place = relabelled(
-            Place(place.layout, labels), lambda node: canvas.apply(node, maps, sizes), layout
-        )
     offset, total = span
     laid = pad(offset) if alone else piece(offset)
     return resized(canvas, place, {dim: (axis, laid, total)})

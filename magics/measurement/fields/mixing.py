@@ -29,7 +29,7 @@ from magics.measurement.fields.places import (
 from magics.theory.axis_maps import AxisMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from magics.measurement.fields.canvas import Canvas
 
@@ -106,10 +106,13 @@ def _tightened(canvas: Canvas, place: Place, chosen: set[Slot]) -> Place:
     inside = {atom.step for slot, atom in loose if slot in chosen}
     inside -= {atom.step for slot, atom in loose if slot not in chosen}
     for node in sorted(inside):
-        bare = Place(place.layout, place.labels)
-        labels = relabelled(bare, lambda label, n=node: canvas.union([label, n]), ()).labels
+        labels = relabelled(place, _with(canvas, node), ()).labels
         place = Place(place.layout, labels)
     return freed(place, {slot for slot, _ in loose if slot in chosen})
+
+
+def _with(canvas: Canvas, node: int) -> Callable[[int], int]:
+    return lambda label: canvas.union([label, node])
 
 
 def _united(canvas: Canvas, labels: torch.Tensor, at: int) -> torch.Tensor:

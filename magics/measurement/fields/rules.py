@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magics.measurement.fields.combining import broadcast, joined
-from magics.measurement.fields.layout import LostError, free
+from magics.measurement.fields.layout import LostError, digits, free
 from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import Place, dropped, inserted, relabelled, viewed, without
-from magics.theory.axis_maps import prefix
+from magics.theory.axis_maps import WHOLE, prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -110,10 +110,28 @@ def _reduction(run: Reading, step: Step) -> Result:
     if place is None:
         return None
     dims = _dims(given.get("dim"), len(ref.shape))
+    flat = [dim for dim in dims if not place.layout[dim]]
     place = mixed(run.canvas, place, dims, keep=False)
+    place = _pooled(run, place, flat)
     if not given.get("keepdim", False):
         place = dropped(place, dims)
     return tuple(place if o is not None else None for o in step.outputs)
+
+
+def _pooled(run: Reading, place: Place, flat: list[int]) -> Place:
+    """Remember that axes of size 1 were pooled: the field is the input, whatever its size."""
+    canvas = run.canvas
+    first = len(place.layout) - canvas.axes
+    some = (place.nodes() + place.loose())[0]
+    gone = [
+        dim - first
+        for dim in flat
+        if dim >= first > 0
+        and not digits(place.layout, dim - first)
+        and canvas.size(some)[dim - first] == 1
+    ]
+    maps = dict.fromkeys(gone, WHOLE)
+    return relabelled(place, lambda node: canvas.apply(node, maps, {}), place.layout)
 
 
 @rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax", "sort", "topk")

@@ -20,7 +20,7 @@ from magics.measurement.fields.layout import (
 )
 from magics.measurement.fields.mixing import mixed_atoms
 from magics.measurement.fields.places import Labels, Place, compact, free_slots, merged, relabelled
-from magics.theory.axis_maps import AxisMap
+from magics.theory.axis_maps import BROADCAST, AxisMap
 from magics.theory.graph import Edge
 
 if TYPE_CHECKING:
@@ -58,6 +58,33 @@ def settled(canvas: Canvas, place: Place, dim: int) -> tuple[Place, int | None]:
     if len(atoms) == 1:
         return place, axis
     return _one_axis(canvas, place, dim, axis), axis
+
+
+def regained(canvas: Canvas, place: Place, dim: int, axis: int) -> tuple[Place, int | None]:
+    """Let a dimension be an axis that has shrunk to one position.
+
+    A layout can't tell axes of size 1 from one another; where windows slide over as many
+    dimensions as there are axes, their order does.
+
+    Returns:
+        The place, and the axis; `None` if it stands elsewhere or isn't of size 1.
+    """
+    some = (place.nodes() + place.loose())[0]
+    if digits(place.layout, axis) or canvas.size(some)[axis] != 1:
+        return place, None
+    size = length(place.layout[dim])
+    labels = place.labels
+    if isinstance(labels, torch.Tensor) and place.layout[dim]:
+        at = free_slots(place.layout).index((dim, 0))
+        if labels.shape[at] != 1:
+            return place, None
+        labels = compact(labels.squeeze(at))
+    if size == 1:
+        return Place(place.layout, labels), axis
+    maps, sizes = {axis: BROADCAST}, {axis: size}
+    layout = (*place.layout[:dim], (Atom(axis, size),), *place.layout[dim + 1 :])
+    bare = Place(place.layout, labels)
+    return relabelled(bare, lambda node: canvas.apply(node, maps, sizes), layout), axis
 
 
 def unlaced(canvas: Canvas, place: Place) -> Place:
@@ -110,15 +137,15 @@ def _interleaved(canvas: Canvas, place: Place, dim: int, full: AxisMap) -> Label
         leads = atoms[0].axis >= 0
         taps = full.taps if leads else tuple(full.taps[unit % inner] for unit in range(len(each)))
         edges = []
-        size = list(canvas.size(each[0]))
-        size[axis] = length(atoms)
+        sizes = list(canvas.size(each[0]))
+        sizes[axis] = length(atoms)
         for node in sorted(set(each)):
             own = tuple(t if each[unit] == node else () for unit, t in enumerate(taps))
             axis_map = AxisMap(own, full.step if leads else 0, regular=full.regular and leads)
-            maps = [AxisMap()] * len(size)
+            maps = [AxisMap()] * len(sizes)
             maps[axis] = axis_map
             edges.append(Edge(node, tuple(maps)))
-        nodes.append(canvas.joined(tuple(size), edges))
+        nodes.append(canvas.joined(tuple(sizes), edges))
     return compact(torch.tensor(nodes)[inverse].reshape(outer))
 
 
@@ -128,9 +155,12 @@ def as_units(canvas: Canvas, place: Place) -> Place:
     Digits of a position among the channels are taken together, as channels are; digits that
     share a dimension become one axis. Windows and tokens stay what they are.
     """
+    first = len(place.layout) - canvas.axes
     for axis in range(canvas.axes):
         every = digits(place.layout, axis)
-        if len(every) > 1:
+        if first == 2 and not axes_in(place.layout[first + axis]):  # noqa: PLR2004, (N, C, ...)
+            place = mixed_atoms(canvas, place, {slot for slot, _ in every if slot[0] == 1})
+        elif len(every) > 1:
             before = {slot for slot, _ in every if slot[0] < every[0][0][0]}
             if before:
                 place = mixed_atoms(canvas, place, before)

@@ -46,10 +46,10 @@ class _Met(Exception):  # noqa: N818, not an error
 
     Attributes:
         axes: What it slides over; `None` where that is not known.
-        flat: Whether only dimensions of size 1 are not known.
+        flat: How many dimensions are of size 1.
     """
 
-    def __init__(self, axes: list[int | None], *, flat: bool) -> None:
+    def __init__(self, axes: list[int | None], *, flat: int) -> None:
         super().__init__()
         self.axes = axes
         self.flat = flat
@@ -84,8 +84,10 @@ def _axes(tape: Tape, source: Ref) -> list[int]:
         known = [axis for axis in met.axes if axis is not None]
         count = len(met.axes)
         # Pooling a signal, torch makes it an image of height 1, which has no such axis.
-        if len(set(known)) == count or (known and rank == count + 1 and met.flat):
+        if len(set(known)) == count:
             return known
+        if rank == count + 1 and met.flat:
+            return known if len(known) == count - met.flat else list(range(2, rank))
         return list(range(rank - count, rank)) if rank >= count else known
     # Nothing slides: an image has a batch and channels, or is told by its rank.
     return list(range(2, rank)) if rank > 2 else []  # noqa: PLR2004, (N, C, ...)
@@ -97,8 +99,7 @@ def _meet(place: Place, count: int) -> None:
     for dim in last:
         followed = [atom for atom in dim if atom.axis >= 0]
         axes.append(max(followed, key=lambda atom: atom.size).axis if followed else None)
-    flat = all(axis is not None or not dim for axis, dim in zip(axes, last, strict=True))
-    raise _Met(axes, flat=flat)
+    raise _Met(axes, flat=sum(not dim for dim in last))
 
 
 def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:

@@ -11,7 +11,7 @@ from magics.measurement.fields.layout import LostError, axes_in, free
 from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import Place, inserted, resized, viewed, without
 from magics.measurement.fields.rules import Result, mixed_to_scalar, rule
-from magics.measurement.fields.settling import settled
+from magics.measurement.fields.settling import regained, settled
 from magics.measurement.fields.slicing import sliced
 from magics.theory import axis_maps
 from magics.theory.axis_maps import AxisMap
@@ -38,6 +38,8 @@ def slide(run: Reading, place: Place, maps: Sequence[AxisMap], sizes: Sequence[i
         if axis_map.is_identity and size == place.shape[dim]:
             continue
         place, axis = settled(run.canvas, place, dim)
+        if axis is None and len(maps) == run.canvas.axes:
+            place, axis = regained(run.canvas, place, dim, dim - first)
         if axis is not None:
             changes[dim] = (axis, axis_map, size)
             continue
@@ -226,6 +228,12 @@ def _padded(
     size = place.shape[dim]
     if len(axes_in(place.layout[dim])) == 1:
         place, axis = settled(run.canvas, place, dim)
+        if axis is not None:
+            whole = size + before + after
+            return resized(run.canvas, place, {dim: (axis, axis_maps.pad(before, edge), whole)})
+    missing = dim - (len(place.layout) - run.canvas.axes)
+    if size == 1 and missing >= 0 and len(place.layout) > run.canvas.axes:
+        place, axis = regained(run.canvas, place, dim, missing)
         if axis is not None:
             whole = size + before + after
             return resized(run.canvas, place, {dim: (axis, axis_maps.pad(before, edge), whole)})

@@ -279,10 +279,15 @@ class RandomNetwork(nn.Module):
 
     def layer_norm(self, maps):
         x = self.some(maps)
-        return F.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1) if x.shape[1] > 2 else None
+        if x.shape[1] < 3:
+            return None
+        # What is the same in all channels would cancel.
+        last = x.movedim(1, -1) * self.square(x.shape[1])[0]
+        return F.layer_norm(last, x.shape[1:2]).movedim(-1, 1)
 
     def group_norm(self, maps):
         x = self.some(maps)
+        x = x * self.square(x.shape[1])[0].view(-1, *(1,) * self.dims)
         return F.group_norm(x, 2) if self.number("rarely", 0, 3) == 0 else None
 
     def softmax(self, maps):
