@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from magics.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 MODES = ("as_is", "eval", "train")
 LAYOUTS = ("contiguous", "channels_last", "channels_last_3d")
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 _SHORT = {"fp32": "float32", "fp64": "float64", "fp16": "float16", "bf16": "bfloat16",
           "nchw": "contiguous", "nhwc": "channels_last"}  # fmt: skip
+_SWITCHES = ("measure", "backward", "receptive_field", "memory", "roofline", "fresh_ceilings",
+             "kernels")  # fmt: skip
+_LONGEST = 40  # characters of a value in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,12 @@ class Options:
     kwargs: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            if type(value) is not bool and not (name == "memory" and value is None):
+                raise InputError(
+                    f"{name}: must be True or False (got {short(value)}); write {name}=True",
+                )
         _one_of("mode", self.mode, MODES)
         for name, known in (("dtype", DTYPES), ("layout", LAYOUTS)):
             value = getattr(self, name)
@@ -70,9 +81,16 @@ class Options:
         for name in ("threads", "batch"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
-                raise InputError(f"{name}: must be a whole number from 1 (got {value!r})")
-        if self.budget is not None and not self.budget > 0:
-            raise InputError(f"budget: must be above 0 seconds (got {self.budget!r})")
+                raise InputError(
+                    f"{name}: must be a whole number from 1 (got {short(value)}); "
+                    f"leave it out for the default",
+                )
+        number = isinstance(self.budget, int | float) and type(self.budget) is not bool
+        if self.budget is not None and not (number and 0 < self.budget < inf):
+            raise InputError(
+                f"budget: must be a number of seconds above 0 (got {short(self.budget)}); "
+                f"write such as budget=2.0",
+            )
 
     @classmethod
     def read(
@@ -84,7 +102,13 @@ class Options:
             InputError: If a keyword is neither; the message suggests the near one.
         """
         known = {item.name for item in fields(cls)}
-        inputs = dict(given.get("kwargs") or {})
+        keywords = given.get("kwargs") or {}
+        if not isinstance(keywords, Mapping) or not all(isinstance(name, str) for name in keywords):
+            raise InputError(
+                f"kwargs: must be the model's keyword arguments by name (got {short(keywords)}); "
+                f"write such as kwargs={{'mask': mask}}",
+            )
+        inputs = dict(keywords)
         options: dict[str, Any] = {}
         for name, value in given.items():
             if name in known:
@@ -93,9 +117,15 @@ class Options:
                 inputs[name] = value
             else:
                 raise InputError(
-                    f"{name}: no such option (got {name}={value!r}); {near(name, known)}",
+                    f"{name}: no such option (got {name}={short(value)}); {near(name, known)}",
                 )
         return cls(**options), inputs
+
+
+def short(value: object) -> str:
+    """Return a value as it is written, or its type where that would be long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST and "\n" not in text else type(value).__name__
 
 
 def near(name: str, known: Any) -> str:  # noqa: ANN401, any collection of names
@@ -106,6 +136,9 @@ def near(name: str, known: Any) -> str:  # noqa: ANN401, any collection of names
     return f"choose from {', '.join(sorted(known))}"
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise InputError(f"{name}: unknown (got {value!r}); {near(value, known)}")
+        shorts = [text for text, long in _SHORT.items() if long in known]
+        close = get_close_matches(str(value), [*known, *shorts], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
+        raise InputError(f"{name}: unknown (got {short(value)}); {hint}")

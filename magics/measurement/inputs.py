@@ -69,33 +69,52 @@ def prepare(
     target: Target,
     inputs: tuple[object, ...],
     kwargs: Mapping[str, object],
+    batch: int | None = None,
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments to call with: shapes become tensors, the rest stays as it is.
 
     A single shape serves every tensor that the model's forward requires.
 
+    Args:
+        target: The model.
+        inputs: Positional arguments.
+        kwargs: Keyword arguments.
+        batch: First size of every shape, instead of its own.
+
     Raises:
-        InputError: If there is no input, or a shape is malformed.
+        InputError: If there is no input, a shape is malformed, the first tensor is empty, or
+            there is no shape to give the batch to.
     """
-    if not inputs and not kwargs and _required(target):
+    required = _required(target)
+    if not inputs and not kwargs and required:
         raise InputError(
-            f"INPUT: missing (got none); {target.title} takes {_required(target)}: "
+            f"INPUT: missing (got none); {target.title} takes {', '.join(required)}: "
             f"pass tensors, or a shape such as 1x3x224x224",
         )
-    made: list[Any] = []
-    for place, value in enumerate(inputs):
-        shape = _as_shape(value)
-        made.append(value if shape is None else example(target, shape, place))
-    wanted = len(_required(target)) - len(kwargs)
-    if len(inputs) == 1 and wanted > 1:
-        shape = _as_shape(inputs[0])
-        if shape is not None:
-            made.extend(example(target, shape, place) for place in range(1, wanted))
-    named = {}
-    for place, (name, value) in enumerate(kwargs.items(), start=len(made)):
-        shape = _as_shape(value)
-        named[name] = value if shape is None else example(target, shape, place)
-    return tuple(made), named
+    given = [*inputs, *kwargs.values()]
+    shapes = [_as_shape(value) for value in given]
+    if batch is not None:
+        if not any(shapes):
+            raise InputError(
+                f"batch: is for inputs given as shapes (got {batch}, but {in_words(inputs, kwargs)}"
+                f"); leave it out, or write the shape",
+            )
+        shapes = [(batch, *shape[1:]) if shape else None for shape in shapes]
+    made = [
+        value if shape is None else example(target, shape, place)
+        for place, (value, shape) in enumerate(zip(given, shapes, strict=True))
+    ]
+    args, named = made[: len(inputs)], dict(zip(kwargs, made[len(inputs) :], strict=True))
+    first = shapes[0] if len(inputs) == 1 else None
+    if first is not None:
+        places = range(1, len(required) - len(kwargs))
+        args.extend(example(target, first, place) for place in places)
+    if made and isinstance(made[0], torch.Tensor) and not made[0].is_nested and 0 in made[0].shape:
+        raise InputError(
+            f"INPUT: empty (got {in_words(tuple(made[:1]), {})}); "
+            f"every dimension needs at least 1 element",
+        )
+    return tuple(args), named
 
 
 def _as_shape(value: object) -> tuple[int, ...] | None:
