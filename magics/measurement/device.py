@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 import tempfile
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,8 @@ def _measured(setting: Setting, precision: str) -> Ceilings:
     before = torch.get_num_threads()
     contention = Contention(setting.threads)
     contention.start()
-    with torch.inference_mode():
+    here = torch.cuda.device(setting.device) if setting.device.type == "cuda" else nullcontext()
+    with torch.inference_mode(), here:
         torch.set_num_threads(setting.threads)
         try:
             probes = Probes(setting)

@@ -6,6 +6,7 @@ ends; until then what is found out is kept in the frame.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,23 +82,25 @@ class Frames:
     """The calls that run at this moment, the innermost last."""
 
     def __init__(self, work: Workload, observer: Observer) -> None:
-        self.stack: list[Frame] = []
+        self._stacks = threading.local()  # a model may call its modules in threads of its own
         self._target, self._plan, self._observer = work.target, work.plan, observer
         self._rows = {row.key for row in work.plan.rows if row.timed}
-        self._labels = Counter(row.name for row in work.plan.rows)
+        self._labels = {row.name for row in work.plan.rows}
         self._counts: Counter[str] = Counter()
-        self._in_function = False
-        self._again = False
 
     @property
     def top(self) -> Frame | None:
-        """The row that runs, or `None` while something runs that has no row."""
-        return self.stack[-1] if self.stack and self.stack[-1].is_row else None
+        """The row that runs in this thread, or `None` while something runs that has no row."""
+        frame = self._innermost()
+        return frame if frame is not None and frame.is_row else None
 
-    def start_again(self) -> None:
-        """Count calls from the start: those that follow repeat earlier ones (checkpointing)."""
-        self._counts.clear()
-        self._again = True
+    def _innermost(self) -> Frame | None:
+        stack = self._stack()
+        return stack[-1] if stack else None
+
+    def _stack(self) -> list[Frame]:
+        frames: list[Frame] = self._stacks.__dict__.setdefault("frames", [])
+        return frames
 
     @contextmanager
     def placed(self) -> Iterator[None]:
@@ -118,23 +121,21 @@ class Frames:
 
     def _function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def framed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, whatever it takes
-            path = self.stack[-1].path if self.stack else ""
-            if self._in_function or (self.stack and self.stack[-1].is_row):
-                return function(*args, **kwargs)  # a part of the row that runs
+            outer = self._innermost()
+            if outer is not None and (outer.is_row or outer.name):
+                return function(*args, **kwargs)  # a part of what runs
+            path = outer.path if outer is not None else ""
             label = f"{path}.{name}()" if path else f"{name}()"
-            self._in_function = True
-            try:
-                frame = Frame(path, name, is_row=label in self._labels)
-                return self._within(frame, function, args, kwargs)
-            finally:
-                self._in_function = False
+            frame = Frame(path, name, is_row=label in self._labels)
+            return self._within(frame, function, args, kwargs)
 
         return framed
 
     def _within(
         self, frame: Frame, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:  # noqa: ANN401, whatever the call returns
-        self.stack.append(frame)
+        stack = self._stack()
+        stack.append(frame)
         try:
             if frame.is_row:
                 self._observer.begin(frame, (*args, *kwargs.values()))
@@ -143,7 +144,7 @@ class Frames:
             frame.key = self._next_key(frame)
             if frame.is_row:
                 self._observer.end(frame)
-            self.stack.pop()
+            stack.pop()
 
     def _next_key(self, frame: Frame) -> Key | None:
         label = frame.path
@@ -151,6 +152,4 @@ class Frames:
             label = f"{label}.{frame.name}()" if label else f"{frame.name}()"
         index = self._counts[label]
         self._counts[label] += 1
-        if self._again:
-            index %= max(1, self._labels[label])
         return (label, index) if (label, index) in self._rows else None

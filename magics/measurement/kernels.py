@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +173,8 @@ def _standard_output() -> Iterator[_Output]:
 def _flush() -> None:
     """Empty the buffers of Python and C before standard output."""
     for stream in {id(each): each for each in (sys.stdout, sys.__stdout__) if each}.values():
-        stream.flush()
+        with suppress(OSError, ValueError):  # closed by its owner
+            stream.flush()
     try:
         library = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
         library.fflush(None)

@@ -98,7 +98,7 @@ class SlowMachine:
 
 def test_probes_stop_growing_when_their_time_is_over():
     slow = SlowMachine()
-    clock = Clock("wall", "fake", slow.read)
+    clock = Clock("wall", slow.read)
     probes = Probes(SETTING, clock, clock)
     rate, _ = probes.peak()
     points = probes.bandwidth()

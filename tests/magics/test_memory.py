@@ -1,6 +1,7 @@
 """Memory of rows, against lifetimes worked out by hand and torch's own hooks."""
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -339,3 +340,20 @@ def test_memory_is_followed_as_asked_and_otherwise_with_times():
     assert not magics.profile(model, "1x1x4x4", measure=False).memory
     assert not magics.profile(model, "1x1x4x4", budget=0.01, memory=False).memory
     assert magics.profile(model, "1x1x4x4", budget=0.01).memory["inference_peak"] == 64
+
+
+def test_modules_that_run_in_threads_of_the_model_are_in_nobodys_way():
+    class Threads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.branches = nn.ModuleList(nn.Conv2d(1, 1, 1) for _ in range(4))
+            self.last = nn.Conv2d(1, 1, 1)
+
+        def forward(self, x):
+            with ThreadPoolExecutor() as pool:
+                maps = list(pool.map(lambda branch: branch(x), self.branches))
+            return self.last(sum(maps))
+
+    found = followed(Threads().eval(), torch.rand(1, 1, 4, 4))
+    assert not [text for text in found.warnings if "emory" in text or "backward" in text]
+    assert [layer.saved_bytes for layer in found.layers if layer.name == "last"] == [64]
