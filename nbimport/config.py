@@ -7,6 +7,7 @@ mentions nbimport or where a `Config` is made; so is the TOML parser.
 from __future__ import annotations
 
 import os
+from keyword import iskeyword
 
 from nbimport.errors import ConfigError
 
@@ -51,7 +52,9 @@ class Config:
         magics: str = "run",
         root: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.root = os.path.abspath(os.fspath(root)) if root is not None else _working_directory()
+        if root is not None and not isinstance(root, str | os.PathLike):
+            raise ConfigError(f"root: {root!r} is not a path; write it as a string")
+        self.root = _working_directory() if root is None else os.path.abspath(os.fspath(root))
         self.mounts = _folders(mounts or {}, self.root)
         self.skip_tags = _strings("skip_tags", skip_tags)
         self.skip_directives = _strings("skip_directives", skip_directives)
@@ -122,15 +125,23 @@ def of_table(settings: Any, path: str) -> Config:  # noqa: ANN401 - TOML holds a
     for key in settings:
         if key not in known:
             raise ConfigError(
-                f"{path}: [tool.nbimport] has no setting {key!r}; known are {_listed(sorted(known))}",
-                path=path,
+                f"{path}: [tool.nbimport] has no setting {key!r}; {_meant(key, known)}", path=path
             )
+    fields = {known[key]: value for key, value in settings.items()}
     try:
-        return Config(
-            root=os.path.dirname(path), **{known[key]: value for key, value in settings.items()}
-        )
+        return Config(root=os.path.dirname(path), **fields)
     except ConfigError as error:
-        raise ConfigError(f"{path}: [tool.nbimport] {error}", path=path) from None
+        field, colon, message = str(error).partition(":")
+        raise ConfigError(
+            f"{path}: [tool.nbimport] {field.replace('_', '-')}{colon}{message}", path=path
+        ) from None
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # only for a message
+
+    close = get_close_matches(key, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {_listed(sorted(known))}"
 
 
 def _working_directory() -> str:
@@ -153,6 +164,10 @@ def _folders(value: object, root: str) -> dict[str, str]:
         raise ConfigError(f'mounts: {value!r} is no table; write {{ name = "folder" }}')
     folders = {}
     for name, folder in value.items():
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
+            raise ConfigError(
+                f"mounts: {name!r} is not a name that can be imported; use a plain identifier"
+            )
         if not isinstance(folder, (str, os.PathLike)):
             raise ConfigError(f"mounts: the folder of {name!r} is {folder!r}; write it as a string")
         expanded = os.path.expanduser(os.fspath(folder))

@@ -110,6 +110,7 @@ def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType
         NotebookNotFoundError: There is no such file.
         NotebookImportError: It is no notebook that can be imported.
         SyntaxError: A cell is neither Python nor IPython syntax.
+        TypeError: `path` is no path.
         ValueError: `only` is neither None nor ``"definitions"``.
     """
     if only not in (None, "definitions"):
@@ -118,7 +119,7 @@ def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType
 
     from nbimport.machinery import places
 
-    file = _notebook_file(os.fspath(path))
+    file = _notebook_file(os.fsdecode(path))
     return import_module(places.name_of(_installed(), file, only))
 
 
@@ -137,7 +138,7 @@ def mount(name: str, folder: str | os.PathLike[str]) -> None:
     from nbimport.errors import MountError
     from nbimport.machinery import caller
 
-    place = _beside_or_here(os.fspath(folder))
+    place = _beside_or_here(os.fsdecode(folder))
     if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
         raise MountError(f"mount {name!r}: not a name that can be imported; use a plain identifier")
     if not os.path.isdir(place):
