@@ -156,5 +156,5 @@ def capture(
         except ConvProfileError:
             raise
         except Exception as error:
-            raise explain(error, target, recorder.stack, args) from error
+            raise explain(error, target, recorder.open_at(error), args) from error
     return recorder.root

@@ -60,11 +60,16 @@ class Recorder:
         self._written_places: dict[Any, tuple[tuple[int, str], ...]] = {}
         self._derived = WeakTensorKeyDictionary()  # what a parameter had a part in
         self._records_gradients = torch.is_grad_enabled()
+        self._failed: tuple[BaseException | None, list[Call]] = (None, [])
 
     @property
     def stack(self) -> list[Call]:
         """The calls that are open in this thread, the outermost first."""
         return self._stacks.setdefault(threading.get_ident(), [self.root])
+
+    def open_at(self, error: BaseException) -> list[Call]:
+        """Return the calls that were open when an exception was raised."""
+        return self._failed[1] if self._failed[0] is error else self.stack
 
     @contextmanager
     def inside(self, call: Call) -> Iterator[Call]:
@@ -72,19 +77,28 @@ class Recorder:
         stack = self.stack
         stack[-1].calls.append(call)
         stack.append(call)
-        yield call
-        # Not in a finally: after an exception the stack still says where it came from.
-        stack.pop()
+        try:
+            yield call
+        except BaseException as error:
+            if self._failed[0] is not error:
+                self._failed = (error, list(stack))
+            raise
+        finally:  # the model may know what to do about an exception, and go on
+            stack.pop()
 
     def wrap(self, path: str, module: nn.Module, forward: Forward) -> Forward:
         """Return a forward that records its call."""
 
         @functools.wraps(forward)
         def recorded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, whatever a model takes
-            if threading.get_ident() not in self._stacks:
-                with self._observed(self):
+            thread = threading.get_ident()
+            if thread in self._stacks:
+                return self._module(path, module, forward, args, kwargs)
+            with self._observed(self):
+                try:
                     return self._module(path, module, forward, args, kwargs)
-            return self._module(path, module, forward, args, kwargs)
+                finally:
+                    self._stacks.pop(thread, None)
 
         return recorded
 

@@ -103,7 +103,7 @@ LAYERS = {
     "channels last": (net, torch.ones(1, 8, 8, 3), "0", ("0: expects 3 channels in dimension 1 "
                       "(got 1x8x8x3, channels last); reorder: input.permute(0, 3, 1, 2)")),
     "channels last, no batch": (net, torch.ones(8, 8, 3), "0", ("0: expects 3 channels in "
-                                "dimension 0 (got 8x8x3, channels last); reorder: input.permute(2, 0, 1)")),
+                                "dimension 0 (got 8x8x3, channels last); reorder: input.perm")),
     "gray": (net, "1x1x8x8", "0", "0: expects 3 channels in dimension 1 (got 1x1x8x8); check the"),
     "bytes": (net, torch.ones(1, 3, 8, 8, dtype=torch.uint8), "0", ("0: the weights are float32, "
               "the input is not (got uint8); convert one: input.to(torch.float32)")),
