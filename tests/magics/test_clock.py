@@ -1,5 +1,6 @@
 """Clocks, what reading them costs, and who else is busy."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -104,6 +105,55 @@ def test_events_of_a_device_become_times_all_at_once():
         ("a", 6_000_000),
     ]
     assert times[1] - times[0] == 10_000_000
+
+
+class FakeGraphs(FakeCuda):
+    """Writes down what is done with streams and graphs."""
+
+    def __init__(self):
+        super().__init__()
+        self.done = []
+
+    def Stream(self):  # noqa: N802, torch's name
+        return FakeStream("side", self.done)
+
+    def current_stream(self):
+        return FakeStream("current", self.done)
+
+    @contextmanager
+    def stream(self, stream):
+        self.done.append(f"on {stream.name}")
+        yield
+        self.done.append("back")
+
+    def CUDAGraph(self):  # noqa: N802, torch's name
+        return SimpleNamespace(replay=lambda: self.done.append("replay"))
+
+    @contextmanager
+    def graph(self, _graph):
+        self.done.append("capture")
+        yield
+        self.done.append("captured")
+
+
+class FakeStream:
+    def __init__(self, name, done):
+        self.name, self.done = name, done
+
+    def wait_stream(self, other):
+        self.done.append(f"{self.name} waits for {other.name}")
+
+
+def test_a_graph_is_captured_after_warm_ups_on_another_stream_and_then_replayed():
+    device = FakeGraphs()
+    seconds = cuda.graph_seconds(lambda: device.done.append("run"), device)
+    captured = device.done.index("captured") + 1
+    assert device.done[:captured] == [
+        "side waits for current", "on side", "run", "run", "run", "back",
+        "current waits for side", "capture", "run", "captured",
+    ]  # fmt: skip
+    assert set(device.done[captured:]) == {"replay"}
+    assert seconds == pytest.approx([0.002] * (len(device.done) - captured - 1))
 
 
 def test_facts_about_a_device_name_it_and_say_whether_products_are_rounded():
