@@ -9,7 +9,7 @@ DEMO = demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check lint types contracts format bench soak clean
+.PHONY: help demo test browser chromium check lint types contracts format bench soak clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,7 +37,17 @@ demo: $(VENV)/demo.stamp ## run the demo notebook; leave it, and a page of it, u
 	@echo "executed notebook:  $(CURDIR)/$(BUILD)/$(notdir $(DEMO))"
 	@echo "page:               $(CURDIR)/$(BUILD)/$(notdir $(DEMO:.ipynb=.html))"
 
-test: $(VENV)/test.stamp ## run all tests, the demo notebooks included
+# Debian's Chromium, which the browser tests drive; without it they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || $(MAKE) -s chromium || \
+		echo "No Chromium, and no right to install it: the browser tests will be skipped."
+
+chromium:
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
+
+test: $(VENV)/test.stamp browser ## run all tests, the demo notebooks included
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
 		--nbval-sanitize-with demo_notebooks/sanitize.cfg -p no:cacheprovider demo_notebooks
