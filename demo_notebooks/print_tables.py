@@ -19,4 +19,5 @@ def tables(path: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # a terminal without these letters gets "?"
     print("\n\n".join(tables(sys.argv[1])))

@@ -48,10 +48,16 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"python -m magics: {error}\n")
         return 2
     except KeyboardInterrupt as interruption:
-        sys.stdout.write(f"{getattr(interruption, 'partial', '')}\n")
+        sys.stdout.write(f"{_writable(str(getattr(interruption, 'partial', '')))}\n")
         return _INTERRUPTED
-    sys.stdout.write(f"{result}\n")
+    sys.stdout.write(f"{_writable(str(result))}\n")
     return 0
+
+
+def _writable(text: str) -> str:
+    """Replace what the terminal's encoding does not have, such as the bars."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def load(text: str) -> Any:  # noqa: ANN401, whatever the name stands for

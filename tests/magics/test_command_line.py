@@ -1,6 +1,7 @@
 """``python -m magics``: a table on standard output, or one line on standard error and exit 2."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -100,9 +101,10 @@ def test_a_wrong_argument_is_one_line_and_exit_2(folder, capsys, arguments, mess
     assert said.err.count("\n") == 1
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "magics", *arguments],
+        env={**os.environ, **environment},
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -114,6 +116,13 @@ def test_the_command_runs_without_ipython(folder):
     assert done.returncode == 0
     assert done.stdout.startswith("Net on 1x3x8x8 float32\n")
     assert "one forward of the model as it is takes" in done.stdout
+
+
+def test_a_terminal_without_bars_gets_the_table_all_the_same(folder):
+    arguments = ("small_nets.py:net", "1x3x8x8", "--no-measure")
+    done = run(folder, *arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0
+    assert "conv2d k3" in done.stdout
 
 
 def test_a_wrong_argument_ends_the_process_with_2(folder):
