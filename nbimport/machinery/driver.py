@@ -26,7 +26,14 @@ def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
     frames from tracebacks, so a traceback goes from the import statement straight to the cell.
     """
     lines = [] if title is None else [repr(title)]
-    used = [name for name in _SESSION_NAMES if any(_loads(unit.code, name) for unit in units)]
+    mentioned: set[str] = set()
+    for unit in units:
+        _mention(unit.code, mentioned)
+    used = [
+        name
+        for name in _SESSION_NAMES
+        if name in mentioned and any(_loads(unit.code, name) for unit in units)
+    ]
     lines += [f"{_HELPERS}.provide({name!r}, globals(), {magics!r})" for name in used]
     awaits = any(unit.code.co_flags & _COROUTINE for unit in units)
     for index, unit in enumerate(units):
@@ -40,6 +47,14 @@ def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
     code = iter([unit.code for unit in units])
     consts = tuple(next(code) if isinstance(c, CodeType) else c for c in template.co_consts)
     return template.replace(co_consts=consts, co_name="_call_with_frames_removed")
+
+
+def _mention(code: CodeType, names: set[str]) -> None:
+    """Add the global and attribute names in code, and in code inside it, to some names."""
+    names.update(code.co_names)
+    for const in code.co_consts:
+        if type(const) is CodeType:
+            _mention(const, names)
 
 
 def _loads(code: CodeType, name: str) -> bool:

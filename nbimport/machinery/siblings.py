@@ -16,7 +16,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from nbimport.machinery import beside, finder, loader
+from nbimport.machinery import finder, loader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -60,6 +60,8 @@ def _bound(statement: ast.AST, folder: str, neighbours: Collection[str]) -> Iter
         and statement.level == 0
         and (dotted := statement.module or "").partition(".")[0] in neighbours
     ):
+        from nbimport.machinery import beside  # not for notebooks that import no neighbour
+
         imported = _IMPORTED.format(folder, dotted)
         statement.module = beside.name_of(folder, dotted)
         yield _placed(f"{_LOADER}.hold({statement.module!r}, {imported})", statement)
