@@ -52,7 +52,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401, whatever the name stands for
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'magics' has no attribute {name!r}")
-    import_module("magics.renderers")  # from now on, profiles show themselves
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

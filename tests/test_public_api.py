@@ -42,6 +42,18 @@ def test_magics_exports_what_is_documented():
         assert getattr(magics, name) is not None
 
 
+def test_a_profile_has_what_is_documented():
+    profile = set(dir(magics.Profile))
+    assert profile >= set(
+        "by_kind coverage from_json other plain rows to_csv to_dataframe to_json total uncounted "
+        "warnings environment layers overhead _repr_mimebundle_".split()
+    )
+    assert set(dir(magics.LayerProfile)) >= set(
+        "name kind call_index input_shape output_shape params macs flops bytes_moved forward "
+        "backward arithmetic_intensity bound receptive_field saved_bytes".split()
+    )
+
+
 @pytest.mark.parametrize("package", ["nbimport", "magics"])
 def test_importing_a_package_imports_neither_notebook_tools_nor_torch(package):
     code = f"import sys, {package}; print(*sorted(m.partition('.')[0] for m in sys.modules))"

@@ -2,7 +2,7 @@
 
 Measured numbers are kept raw, as replicates; everything that follows from others is a
 property. A record knows neither torch nor a renderer: renderers announce themselves with
-`register_view`, so that a saved profile shows itself wherever they are imported.
+`register_view`, and a saved profile shows itself anywhere.
 """
 
 from magics.records.ceilings import Ceilings

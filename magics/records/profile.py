@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
+from magics import units
 from magics.records import exchange
 from magics.records.ceilings import Ceilings  # noqa: TC001, read when decoding
 from magics.records.decode import decoded
@@ -168,6 +169,15 @@ class Profile:
         exclude: object = None,  # noqa: ARG002, part of IPython's protocol
     ) -> dict[str, str]:
         return shown(self)
+
+    def __repr__(self) -> str:
+        """Return one line; all fields would be pages."""
+        total = self.total
+        time = f", {units.seconds(total.forward_s)}" if self.plain else ""
+        return (
+            f"<Profile of {self.model} on {self.inputs}: {total.calls} call{'' if total.calls == 1 else 's'}, "
+            f"{units.whole(total.macs)} MACs{time}>"
+        )
 
     def __str__(self) -> str:
         return shown_as_text(self)

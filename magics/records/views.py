@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,11 +17,16 @@ def register_view(mime: str, view: Callable[[Any], str]) -> None:
 
 
 def shown(record: object) -> dict[str, str]:
-    """Return a record in every registered form, by MIME type."""
-    return {mime: view(record) for mime, view in _views.items()} or {"text/plain": repr(record)}
+    """Return a record in every registered form, by MIME type.
+
+    This package's renderers stand on a higher floor: they are called by name, when something
+    is to be shown for the first time, and announce themselves.
+    """
+    import_module("magics.renderers")
+    return {mime: view(record) for mime, view in _views.items()}
 
 
 def shown_as_text(record: object) -> str:
-    """Return a record as text; its `repr` where no renderer is imported."""
-    view = _views.get("text/plain")
-    return view(record) if view else repr(record)
+    """Return a record as text."""
+    import_module("magics.renderers")
+    return _views["text/plain"](record)

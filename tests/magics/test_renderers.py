@@ -12,10 +12,7 @@ from textwrap import dedent
 import pytest
 from examples import HOSTILE, everything, layer, profile
 
-import magics.renderers
 from magics.records import LayerProfile, Measurement, Profile
-
-assert magics.renderers  # profiles show themselves from here on
 
 
 def text_of(made):
@@ -275,6 +272,13 @@ def test_a_saved_profile_shows_itself_without_torch_and_ipython(tmp_path):
         [sys.executable, "-c", dedent(code), str(path)], capture_output=True, check=True
     )
     assert run.stdout.decode() == repr(everything()._repr_mimebundle_())
+
+
+def test_the_representation_of_a_profile_is_one_line():
+    assert repr(profile([layer()])) == (
+        "<Profile of Net on 1x3x8x8 float32: 1 call, 6,912,000 MACs, 3.00 ms>"
+    )
+    assert repr(CASES["empty and untimed"]()).endswith(": 0 calls, 0 MACs>")
 
 
 def test_printing_a_profile_is_its_text():
