@@ -75,9 +75,14 @@ def regained(canvas: Canvas, place: Place, dim: int, axis: int) -> tuple[Place, 
     size = length(place.layout[dim])
     labels = place.labels
     if isinstance(labels, torch.Tensor) and place.layout[dim]:
+        place = merged(place, dim)
+        labels = place.labels
+    if isinstance(labels, torch.Tensor) and place.layout[dim]:
         at = free_slots(place.layout).index((dim, 0))
         if labels.shape[at] != 1:
-            return place, None
+            layout = (*place.layout[:dim], (Atom(axis, size),), *place.layout[dim + 1 :])
+            still = digit_map([(size, 0)], [], 1)
+            return Place(layout, _interleaved(canvas, place, dim, axis, still)), axis
         labels = compact(labels.squeeze(at))
     if size == 1:
         return Place(place.layout, labels), axis
@@ -111,13 +116,12 @@ def _one_axis(canvas: Canvas, place: Place, dim: int, axis: int) -> Place:
             labels = compact(labels.squeeze(ours))
         bare = Place(place.layout, labels)
         return relabelled(bare, lambda n: canvas.apply(n, {axis: full}, {axis: size}), layout)
-    return Place(layout, _interleaved(canvas, place, dim, full))
+    return Place(layout, _interleaved(canvas, place, dim, axis, full))
 
 
-def _interleaved(canvas: Canvas, place: Place, dim: int, full: AxisMap) -> Labels:
+def _interleaved(canvas: Canvas, place: Place, dim: int, axis: int, full: AxisMap) -> Labels:
     """Return nodes whose positions belong to one node or another in turn."""
     atoms = place.layout[dim]
-    axis = axes_in(atoms)[0]
     labels = place.labels
     if isinstance(labels, int):
         raise TypeError("_interleaved: nothing to interleave")
@@ -164,6 +168,9 @@ def as_units(canvas: Canvas, place: Place) -> Place:
             before = {slot for slot, _ in every if slot[0] < every[0][0][0]}
             if before:
                 place = mixed_atoms(canvas, place, before)
+        dim = first + axis
+        if first == 2 and isinstance(place.labels, torch.Tensor) and not axes_in(place.layout[dim]):  # noqa: PLR2004, the same
+            place, _ = regained(canvas, place, dim, axis)
     for dim, atoms in enumerate(place.layout):
         if len(atoms) > 1 and len(axes_in(atoms)) == 1:
             try:

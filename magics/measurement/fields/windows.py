@@ -15,6 +15,7 @@ from magics.measurement.fields.settling import regained, settled
 from magics.measurement.fields.slicing import sliced
 from magics.theory import axis_maps
 from magics.theory.axis_maps import AxisMap
+from magics.theory.index_sets import positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +45,8 @@ def slide(run: Reading, place: Place, maps: Sequence[AxisMap], sizes: Sequence[i
             changes[dim] = (axis, axis_map, size)
             continue
         if not isinstance(place.labels, int):
-            narrow = mixed(run.canvas, place, [dim])
-            if not _same(narrow, place):
-                raise LostError("a window slides over channels with different fields")
-            place = narrow
+            place = _over_channels(run, place, dim, axis_map, size)
+            continue
         place = inserted(without_labels(run, place, dim), dim, free(size))
     return resized(run.canvas, place, changes)
 
@@ -57,8 +56,19 @@ def without_labels(run: Reading, place: Place, dim: int) -> Place:
     return without(mixed(run.canvas, place, [dim], keep=False), dim)
 
 
-def _same(one: Place, other: Place) -> bool:
-    return set(one.nodes()) == set(other.nodes())
+def _over_channels(run: Reading, place: Place, dim: int, axis_map: AxisMap, size: int) -> Place:
+    """Slide a window over free elements, as local response normalisation does."""
+    have = place.shape[dim]
+    parts: list[tuple[Place | None, int]] = []
+    for unit in range(size):
+        met = positions(axis_map.image(1 << unit, have))
+        if not met:
+            parts.append((None, 1))
+            continue
+        step = met[1] - met[0] if len(met) > 1 else 1
+        some = sliced(run.canvas, place, dim, range(met[0], met[-1] + 1, step))
+        parts.append((mixed(run.canvas, some, [dim], keep=False), 1))
+    return concatenated(run.canvas, parts, dim) or place
 
 
 def _each(value: Any, count: int) -> list[int]:  # noqa: ANN401, an int or a tuple

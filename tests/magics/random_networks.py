@@ -275,28 +275,34 @@ class RandomNetwork(nn.Module):
         """Mix all positions, one channel at a time."""
         x = self.some(maps)
         flat = calm(x).flatten(2)
-        return (flat + flat.softmax(-1)).view(x.shape)
+        return (flat + flat.softmax(-1)).view(x.shape) * (1 + x)
 
     def layer_norm(self, maps):
         x = self.some(maps)
         if x.shape[1] < 3:
             return None
         # What is the same in all channels would cancel.
-        last = x.movedim(1, -1) * self.square(x.shape[1])[0]
-        return F.layer_norm(last, x.shape[1:2]).movedim(-1, 1)
+        first, weight = self.square(x.shape[1])[:2]
+        return F.layer_norm(x.movedim(1, -1) * first, x.shape[1:2], weight).movedim(-1, 1)
 
     def group_norm(self, maps):
         x = self.some(maps)
-        x = x * self.square(x.shape[1])[0].view(-1, *(1,) * self.dims)
-        return F.group_norm(x, 2) if self.number("rarely", 0, 3) == 0 else None
+        first, weight = self.square(x.shape[1])[:2]
+        x = x * first.view(-1, *(1,) * self.dims)
+        return F.group_norm(x, 2, weight) if self.number("rarely", 0, 3) == 0 else None
 
     def softmax(self, maps):
-        return calm(self.some(maps)).softmax(2 + self.number("axis", 0, self.dims - 1))
+        x = self.some(maps)
+        # The sum of a softmax is 1 whatever the input is.
+        weights = torch.linspace(1, 2, x.numel(), dtype=torch.float64).view(x.shape)
+        return calm(x).softmax(2 + self.number("axis", 0, self.dims - 1)) * weights
 
     def attention(self, maps):
         """Attend within windows along the last axis, as wide as they divide it."""
         x = self.some(maps)
-        width = next(n for n in (4, 3, 2, 1) if x.shape[-1] % n == 0)
+        if x.shape[-1] == 1:  # the weight of a single element is 1
+            return None
+        width = next(n for n in (4, 3, 2, 5, 7, 11, 13, x.shape[-1]) if x.shape[-1] % n == 0)
         windows = calm(x).movedim(1, -1).unflatten(-2, (-1, width))
         if self.number("by hand", 0, 1):
             seen = (windows @ windows.mT / 9).softmax(-1) @ windows
