@@ -162,7 +162,8 @@ def _notebook(raw: object, path: str) -> Notebook:
                 cells.append(Cell(len(cells) + 1, source, _tags(entry)))
         elif kind == "markdown":
             if title is None:
-                title = _source(entry, path, position)
+                # Python has no docstring with a lone surrogate.
+                title = _source(entry, path, position).encode("utf-8", "replace").decode()
         elif not isinstance(kind, str):
             raise _wrong(path, f"entry {position} of its cells has the cell_type {_short(kind)}")
     return Notebook(path, cells, title)

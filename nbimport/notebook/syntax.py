@@ -222,12 +222,13 @@ def _for_import(
 
 def _timed_statement(name: str, arguments: str) -> str:
     """Return the statement that a timing magic was given, without the magic's own options."""
-    words = arguments.strip().split(" ")
-    while words and words[0].startswith("-"):
-        option = words.pop(0)
-        if len(option) == 2 and option[1] in _TIMED_LINES[name] and words:  # noqa: PLR2004 - as in "-n 10"
-            words.pop(0)
-    return " ".join(words)
+    statement = arguments.strip()
+    while statement.startswith("-"):
+        option, _, statement = statement.partition(" ")
+        if len(option) == 2 and option[1] in _TIMED_LINES[name]:  # noqa: PLR2004 - as in "-n 10"
+            statement = statement.partition(" ")[2]
+    inner, rest = _magic(statement)
+    return _timed_statement(inner, rest) if inner == name else statement
 
 
 def _magic(escaped: str) -> tuple[str, str]:

@@ -140,8 +140,8 @@ CELLS = {
     "f'" + "{" * 5000: "",
     "x = '''" + "a" * 3_000_000: "",
     "%" * 100_000: "",
-    "?" * 100_000: "",
-    "!" * 100_000: "",
+    "x = (" + "?" * 100_000: "",
+    "x = (" + "!" * 100_000: "",
     "\\\n" * 50_000: "",
     "%time " * 20_000 + "(": "",
     "%%time\n" * 20_000 + "(": "",
@@ -190,9 +190,8 @@ def test_hostile_cells_are_a_syntax_error_that_names_the_cell(python, tmp_path):
 
 def test_a_surrogate_is_found_on_its_line(python, tmp_path):
     (tmp_path / "bad.ipynb").write_bytes(with_cell("x = 1\n\ny = '\ud800'"))
-    report = python("import bad", fails=True).splitlines()
-    assert report[2].endswith('bad.ipynb cell 2", line 3')
-    assert report[3] == "    y = '?'"
+    report = python("import bad", fails=True)
+    assert "bad.ipynb cell 2\", line 3\n    y = '?'\n" in report
 
 
 def test_surrogates_outside_code_do_no_harm(python, tmp_path):
@@ -203,7 +202,7 @@ def test_surrogates_outside_code_do_no_harm(python, tmp_path):
     raw = {**GOOD, "cells": cells, "metadata": {"\ud800": "\ud800"}}
     (tmp_path / "odd.ipynb").write_text(json.dumps(raw))
     for _ in range(2):
-        assert python("import odd; print(odd.x, ascii(odd.__doc__))") == "1 'a \\ud800'\n"
+        assert python("import odd; print(odd.x, ascii(odd.__doc__))") == "1 'a ?'\n"
 
 
 def test_a_million_cells_are_refused_at_once(tmp_path, python):
@@ -357,7 +356,7 @@ def test_a_cell_of_any_text_is_compiled_or_a_syntax_error(source):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join), st.sampled_from(["run", "skip"]))
 def test_a_translation_keeps_the_number_of_lines(source, magics):
-    source = source.replace("\r", "\n")
+    source = source.replace("\r", "\n").replace("\ud800", "?")
     try:
         text = syntax.to_python(source, path="x.ipynb", cell=1, magics=magics).text
     except SyntaxError:
