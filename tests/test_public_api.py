@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbimport
 import pytest
 
 import magics
+import nbimport
 
 NBIMPORT = {
     "Config",

@@ -173,11 +173,11 @@ class Profile:
     def __repr__(self) -> str:
         """Return one line; all fields would be pages."""
         total = self.total
-        time = f", {units.seconds(total.forward_s)}" if self.plain else ""
-        return (
-            f"<Profile of {self.model} on {self.inputs}: {total.calls} call{'' if total.calls == 1 else 's'}, "
-            f"{units.whole(total.macs)} MACs{time}>"
-        )
+        calls = f"{total.calls} call{'' if total.calls == 1 else 's'}"
+        facts = [calls, f"{units.whole(total.macs)} MACs"]
+        if self.plain is not None:
+            facts.append(units.seconds(self.plain.median_s))
+        return f"<Profile of {self.model} on {self.inputs}: {', '.join(facts)}>"
 
     def __str__(self) -> str:
         return shown_as_text(self)
