@@ -80,7 +80,8 @@ def compile_notebook(
 def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
     """Return the Python that an import executes, with a line ``# %% cell N`` above each cell.
 
-    An empty line comes between, or `inspect` would take the mark for a comment on what follows.
+    An empty line comes between, or `inspect` would take the mark for a comment on what follows; and
+    the mark is indented, or it would take the first one for a comment on the module.
     """
     import warnings
 
@@ -89,7 +90,7 @@ def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
         warnings.simplefilter("ignore")  # the compiler has given them when it was its turn
         parsed = list(_CellCompiler(notebook.path, config, only, ()).parsed(cells))
     return "\n".join(
-        f"# %% cell {cell.number}\n\n{text.rstrip(NL)}\n" for cell, (text, *_), _ in parsed
+        f" # %% cell {cell.number}\n\n{text.rstrip(NL)}\n" for cell, (text, *_), _ in parsed
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_HEADER = re.compile(r"# %% cell (\d+)\n")
+_HEADER = re.compile(r" # %% cell (\d+)\n")
 
 
 def install() -> None:

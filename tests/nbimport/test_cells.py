@@ -160,9 +160,7 @@ TRAPS = [
     "async def f():\n    return [x async for x in g()]\nx = f.__name__",
     "x = " + " + ".join(["1"] * 900),
     "x = " + "(" * 90 + "1" + ")" * 90,
-    "x = 0\n"
-    + "if x == 0:\n    y = 0\n"
-    + "".join(f"elif x == {n}: y = {n}\n" for n in range(300)),
+    "x = 0\nif x == 0:\n    y = 0\n" + "".join(f"elif x == {n}: y = {n}\n" for n in range(300)),
 ]
 
 _COMPARE = """

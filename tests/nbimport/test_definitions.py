@@ -166,7 +166,7 @@ def test_source_and_lines_are_those_of_the_cell(notebook, python):
     assert python(snippet) == (
         "    class A(enum.Enum):\n        # kept\n        RED = 1\n---\n"
         "    def f():\n        # also kept\n        return 1 / 0\n---\n"
-        "# %% cell 1\n\n\n\n\nimport enum\n\n# %% cell 2\n\n\n# why\nif True:\n    pass\n"
+        " # %% cell 1\n\n\n\n\nimport enum\n\n # %% cell 2\n\n\n# why\nif True:\n    pass\n"
         "    class A(enum.Enum):\n        # kept\n        RED = 1\n\n"
         "    def f():\n        # also kept\n        return 1 / 0\n\n11 return 1 / 0\n"
     )

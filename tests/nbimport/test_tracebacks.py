@@ -122,7 +122,7 @@ def test_a_syntax_error_has_its_caret_in_the_right_cell(notebook, python, cell, 
         except SyntaxError as error:
             print(error.filename, error.lineno, error.offset, ascii(error.text.rstrip()))
     """
-    assert python(snippet) == f"{path} cell 2 {line} {caret} {ascii(text)}\n"
+    assert python(snippet) == f"{path} cell 2 {line} {caret} {text!a}\n"
     report = python("import analysis", fails=True, env={"PYTHONIOENCODING": "utf-8"}).splitlines()
     assert report[2] == f'  File "{path} cell 2", line {line}'
     assert report[3].strip() == text.strip()
