@@ -1,7 +1,8 @@
-"""Import notebooks like modules: ``import nbimport``, and ``.ipynb`` files import like ``.py`` files.
+"""Import notebooks like modules: ``.ipynb`` files import like ``.py`` files.
 
-``import analysis`` finds ``analysis.ipynb`` wherever an ``analysis.py`` would be found, or beside the
-importing notebook. `load` imports by path, `mount` gives a folder a name, `Config` holds settings.
+``import analysis`` finds ``analysis.ipynb`` wherever an ``analysis.py`` would be found, or beside
+the importing notebook. `load` imports by path, `mount` gives a folder a name, `Config` holds
+settings.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import the settings and the exceptions when they are asked for: a warm import is not slowed."""
+    """Import the settings and the exceptions when they are asked for: no warm import needs them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from nbimport import config, errors

@@ -12,7 +12,7 @@ from nbimport.machinery.finder import EXTENDED, NotebookFinder, standing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
-    from typing import Any
+    from typing import Any, Self
 
     from nbimport.config import Config
 
@@ -21,7 +21,7 @@ _excepthook: list[Any] = []
 
 
 class ImportHook:
-    """Handle of one install(); `uninstall`, or the end of a ``with`` block, takes just that back."""
+    """Handle of one install(); `uninstall`, or the end of a ``with``, takes just that back."""
 
     __module__ = "nbimport"
 
@@ -40,7 +40,7 @@ class ImportHook:
         if self._added_finder:
             uninstall()
 
-    def __enter__(self) -> ImportHook:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -67,7 +67,7 @@ def install(config: Config | None = None) -> ImportHook:
     """
     added = standing() is None
     if added:
-        sys.meta_path.insert(_position(), NotebookFinder())  # type: ignore[arg-type] # typeshed wants a class
+        sys.meta_path.insert(_position(), NotebookFinder())
         if not EXTENDED.isdisjoint(sys.modules):
             from nbimport.machinery import extensions
 
@@ -84,7 +84,7 @@ def uninstall() -> None:
     """Remove the hook and all that it changed; modules already imported stay. Harmless twice."""
     finder = standing()
     if finder is not None:
-        sys.meta_path.remove(finder)  # type: ignore[arg-type] # the same
+        sys.meta_path.remove(finder)
     loader.given.clear()
     if _excepthook and sys.excepthook is _excepthook[0]:
         sys.excepthook = _excepthook[1]
@@ -211,7 +211,7 @@ def _watch_uncaught() -> None:
 def _position() -> int:
     """Return the place just before `PathFinder`: after it, a data folder would hide a notebook."""
     if PathFinder in sys.meta_path:
-        return sys.meta_path.index(PathFinder)  # type: ignore[arg-type] # typeshed wants an instance
+        return sys.meta_path.index(PathFinder)
     return len(sys.meta_path)
 
 

@@ -18,7 +18,8 @@ class AliasLoader:
     Args:
         name: The module's own name.
         is_imported: The caller has imported it just before. Then nothing waits here for another
-            thread that may still be running it, and importlib's lock of the alias is held for no time.
+            thread that may still be running it, and importlib's lock of the alias is free again
+            at once.
     """
 
     def __init__(self, name: str, *, is_imported: bool) -> None:

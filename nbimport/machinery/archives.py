@@ -61,7 +61,10 @@ class ArchiveFinder:
 
     def _files(self) -> Iterable[str]:
         archive: Any = self._archive
-        return archive._get_files() if hasattr(archive, "_get_files") else archive._files
+        files: dict[str, Any] = (
+            archive._get_files() if hasattr(archive, "_get_files") else archive._files
+        )
+        return files
 
     def invalidate_caches(self) -> None:
         """Forget the archive's table of contents."""

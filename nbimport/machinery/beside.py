@@ -1,11 +1,11 @@
 """What the names in a notebook's import statements mean, where something in its folder has them.
 
-Compiled import statements (see `siblings`) ask `finder.meant`, which asks here. For a statement that takes names out of a
-module, that module has a second name as well: ``nbimport.machinery.beside.%2Fhome%2Fme?utils?plots``
-is what a notebook in ``/home/me`` gets that says ``from utils.plots import …``. Such names stay in
-``sys.modules`` for no longer than one import takes, so that deleting or replacing a module there has
-the effect it always has. This module is their parent package: importlib binds what it has imported
-as the parent's attribute last of all.
+Compiled import statements (see `siblings`) ask `finder.meant`, which asks here. For a statement
+that takes names out of a module, that module has a second name as well:
+``nbimport.machinery.beside.%2Fhome%2Fme?utils?plots`` is what a notebook in ``/home/me`` gets that
+says ``from utils.plots import …``. Such names stay in ``sys.modules`` for no longer than one import
+takes, so that deleting or replacing a module there has the effect it always has. This module is
+their parent package: importlib binds what it has imported as the parent's attribute last of all.
 """
 
 from __future__ import annotations

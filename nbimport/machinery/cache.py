@@ -97,9 +97,9 @@ def careful_stamp_of(status: os.stat_result) -> Stamp:
     return UNTRUSTED if recent else stamp_of(status)
 
 
-def digest_of(content: tuple[object, ...]) -> bytes:
+def digest_of(content: Any) -> bytes:  # noqa: ANN401 - whatever marshal takes
     """Return a hash of plain values."""
-    return source_hash(_HASH_KEY, marshal.dumps(content))  # type: ignore[no-any-return] # bytes, from C
+    return source_hash(_HASH_KEY, marshal.dumps(content))
 
 
 def read(entry: str, path: str, key: str, status: os.stat_result) -> Entry | None:
@@ -188,8 +188,8 @@ def write_atomically(target: str, data: bytes, mode: int) -> bool:
 def _remove(path: str) -> None:
     try:
         os.unlink(path)
-    except OSError:
-        pass
+    except OSError:  # gone already, or not ours to remove
+        return
 
 
 def content(path: str) -> bytes | None:

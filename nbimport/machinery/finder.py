@@ -60,7 +60,7 @@ class NotebookFinder:
         mounts: Package name -> folder, as given to mount().
         aliases: Names under which modules have been found that have another name of their own.
         meanings: (folder, name) -> what an import of that name by a notebook in that folder means.
-        certain: Name -> folder, of a notebook that was looked up just now and is about to be imported.
+        certain: Name -> folder, of a notebook that was just looked up and is about to be imported.
     """
 
     def __init__(self) -> None:

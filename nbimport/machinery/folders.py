@@ -1,7 +1,7 @@
 """What a folder holds, by the names that an import statement can use for it.
 
-Where importlib's own finder of a folder is there, its listing is used: `PathFinder` has just made it.
-It is kept while the folder's modification time stays.
+Where importlib's own finder of a folder is there, its listing is used: `PathFinder` has just made
+it. It is kept while the folder's modification time stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 
 # importlib itself, under the names that it has before anything asks for it by its own.
-from _frozen_importlib_external import (
+from _frozen_importlib_external import (  # type: ignore[attr-defined] # _relax_case
     BYTECODE_SUFFIXES,
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -48,26 +48,19 @@ def only_notebook(tail: str, path: Sequence[str], *, is_fresh: bool = False) -> 
         path: The search path, or a package's.
         is_fresh: `PathFinder` has looked at the folders just now.
     """
-    known: dict[str, Any] = sys.path_importer_cache
     file = tail + SUFFIX
-    try:
-        for entry in path:
-            finder = known.get(entry or here())
-            if finder is not None and file in finder._path_cache:
-                break
-        else:
-            return None  # most imports end here
-    except (AttributeError, TypeError):  # an archive, or an entry that is no string
+    if not _is_listed(file, path):
         return None
+    known: dict[str, Any] = sys.path_importer_cache
     names = [tail, *[tail + suffix for suffix in _SUFFIXES]]
     found = None
     for entry in path:
         finder = known.get(entry or here(), _NONE_YET)
         if finder is None:
             continue
-        if type(finder) is not FileFinder or len(finder._loaders) != len(_SUFFIXES):  # type: ignore[attr-defined]
+        if type(finder) is not FileFinder or len(finder._loaders) != len(_SUFFIXES):  # type: ignore[attr-defined] # not in typeshed
             return None
-        files = finder._path_cache if is_fresh else _files(finder)
+        files = finder._path_cache if is_fresh else _files(finder)  # type: ignore[attr-defined] # the same
         if not files.isdisjoint(names):
             return None
         if found is None and file in files:
@@ -77,6 +70,19 @@ def only_notebook(tail: str, path: Sequence[str], *, is_fresh: bool = False) -> 
     if tail not in found_stems:
         found_stems.update(_listing(found).stems, [tail])
     return found
+
+
+def _is_listed(file: str, path: Sequence[str]) -> bool:
+    """Tell whether importlib has seen a file in a folder on a path; most imports end here."""
+    known: dict[str, Any] = sys.path_importer_cache
+    try:
+        for entry in path:
+            finder = known.get(entry or here())
+            if finder is not None and file in finder._path_cache:
+                return True
+    except (AttributeError, TypeError):  # an archive, or an entry that is no string
+        return False
+    return False
 
 
 def expect(entry: str) -> None:
@@ -188,7 +194,7 @@ def _listing(folder: str) -> _Listing:
     return known
 
 
-def _finder(folder: str) -> Any:
+def _finder(folder: str) -> Any:  # noqa: ANN401 - a FileFinder, of which typeshed hides half
     """Return importlib's finder of a folder, or one of our own."""
     finder = sys.path_importer_cache.get(folder)
     if type(finder) is FileFinder:
@@ -198,7 +204,7 @@ def _finder(folder: str) -> Any:
     return _own[folder]
 
 
-def _files(finder: Any) -> set[str]:
+def _files(finder: Any) -> set[str]:  # noqa: ANN401 - the same
     """Return the names in a finder's folder, read anew where the folder has changed."""
     if finder not in _checked or finder._path_mtime == -1:
         try:

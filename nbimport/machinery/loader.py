@@ -1,8 +1,8 @@
 """File -> code -> module: `NotebookLoader`, a `SourceFileLoader` whose source is a notebook.
 
-Only ``get_code``, ``get_source`` and what surrounds ``exec_module`` differ from importlib's own. The
-warm path reads one cache entry and never opens the notebook; all that compiling needs is imported
-when an entry is missing, and settings when a pyproject.toml mentions nbimport.
+Only ``get_code``, ``get_source`` and what surrounds ``exec_module`` differ from importlib's own.
+The warm path reads one cache entry and never opens the notebook; all that compiling needs is
+imported when an entry is missing, and settings when a pyproject.toml mentions nbimport.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class NotebookLoader(SourceFileLoader):
         except SyntaxError as error:
             raise NotebookImportError(f"{self.path}: {error}", path=self.path) from error
 
-    def _binding_holds(self, payload: tuple[Any, ...]) -> bool:
+    def _binding_holds(self, payload: tuple[CodeType, tuple[str, ...], tuple[str, ...]]) -> bool:
         """Tell whether the notebooks beside this one are still those the code was bound to."""
         _, imports, bound = payload
         if not imports:

@@ -17,10 +17,21 @@ from __future__ import annotations
 import os
 from importlib.machinery import all_suffixes
 
-from nbimport.machinery import ONLY_DEFINITIONS as ONLY_DEFINITIONS
-from nbimport.machinery import PREFIX as PREFIX
-from nbimport.machinery import SUFFIX as SUFFIX
+from nbimport.machinery import ONLY_DEFINITIONS, PREFIX, SUFFIX
 
+__all__ = [  # with the three that others know from here
+    "ONLY_DEFINITIONS",
+    "PREFIX",
+    "SUFFIX",
+    "decode",
+    "dotted",
+    "encode",
+    "has_init",
+    "is_hidden",
+    "of_folder",
+    "of_notebook",
+    "path_of",
+]
 _FOLDER_ONLY = "%2F"
 _RESERVED = "%./?#"
 _SUFFIXES = tuple(all_suffixes())

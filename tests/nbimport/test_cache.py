@@ -44,7 +44,7 @@ def entries(folder):
 
 
 @pytest.mark.parametrize(("options", "tag"), [((), ""), (("-O",), ".opt-1"), (("-OO",), ".opt-2")])
-def test_the_bytecode_has_its_own_pyc_for_each_optimisation_level(
+def test_the_bytecode_has_its_own_pyc_for_each_optimisation_level(  # noqa: PLR0913, PLR0917 - fixtures
     notebook, script, python, tmp_path, options, tag
 ):
     notebook("nb.ipynb", '"""Doc."""\ndef f():\n    """Doc of f."""\n    assert 0, "on"')

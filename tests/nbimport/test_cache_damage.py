@@ -1,13 +1,15 @@
-"""Whatever lies where the bytecode should be: the right module is imported, and the entry mended."""
+"""Whatever lies where bytecode should: the right module is imported, and the entry mended."""
 
 import marshal
 import os
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nbimport.machinery import cache
 
 # Imports nb anew for every damaged entry, and expects it to be what it is.
@@ -72,7 +74,7 @@ def place(tmp_path_factory):
 @given(st.binary(max_size=60), st.data(), PAYLOADS)
 @settings(max_examples=100, deadline=None)
 def test_whatever_is_read_back_is_what_was_written_or_nothing(place, digest, data, payload):
-    status = os.stat(__file__)
+    status = Path(__file__).stat()
     stamp = cache.stamp_of(status)
     packed = cache.packed(stamp, "path", "key", digest, (payload,))
     place.write_bytes(packed)

@@ -66,7 +66,7 @@ def test_with_nowhere_to_write_the_import_works_all_the_same(notebook, python, t
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775])
-def test_a_cache_folder_that_others_can_write_is_neither_read_nor_written(
+def test_a_cache_folder_that_others_can_write_is_neither_read_nor_written(  # noqa: PLR0913, PLR0917 - fixtures
     notebook, python, tmp_path, home, env, mode
 ):
     notebook("nb.ipynb", "x = 1")

@@ -1,7 +1,8 @@
 """Config and ``[tool.nbimport]``: every setting works, every wrong value gets one clear error."""
 
-import nbimport
 import pytest
+
+import nbimport
 
 
 @pytest.mark.parametrize(

@@ -181,18 +181,29 @@ def test_a_path_that_leads_nowhere_is_one_clear_error(notebook, script, python, 
         f"{missing}|HERE/Data perp.ipynb: no such notebook {near}; check the path|True",
         f"{missing}|HERE/data prep.ipynb: no such notebook {near}; check the path|True",
         f"{missing}|HERE/nothing like it.ipynb: no such notebook; check the path|True",
-        f"{missing}|HERE/no folder/nb.ipynb: no such notebook (there is no folder HERE/no folder); "
-        "check the path|True",
+        (
+            f"{missing}|HERE/no folder/nb.ipynb: no such notebook (there is no folder "
+            "HERE/no folder); "
+            "check the path|True"
+        ),
         f"{other}|HERE/plain.py: not a .ipynb file; give the path of a notebook|True",
         f"{other}|HERE/notes.txt: not a .ipynb file; give the path of a notebook|True",
         f"{other}|HERE/a folder.ipynb: a folder, not a notebook; give the notebook's own path|True",
         f"{other}|HERE/a folder.ipynb: a folder, not a notebook; give the notebook's own path|True",
-        f"{other}|HERE/dangling.ipynb: a link that leads nowhere (No such file or directory), "
-        "not a notebook; give the notebook's own path|True",
-        f"{other}|HERE/loop.ipynb: a link that leads nowhere (Too many levels of symbolic links), "
-        "not a notebook; give the notebook's own path|True",
-        f"{other}|HERE/fifo.ipynb: a pipe, socket or device, not a notebook; "
-        "give the notebook's own path|True",
+        (
+            f"{other}|HERE/dangling.ipynb: a link that leads nowhere (No such file or "
+            "directory), "
+            "not a notebook; give the notebook's own path|True"
+        ),
+        (
+            f"{other}|HERE/loop.ipynb: a link that leads nowhere (Too many levels of "
+            "symbolic links), "
+            "not a notebook; give the notebook's own path|True"
+        ),
+        (
+            f"{other}|HERE/fifo.ipynb: a pipe, socket or device, not a notebook; "
+            "give the notebook's own path|True"
+        ),
         f"{other}|HERE: a folder, not a notebook; give the notebook's own path|True",
         f"{other}|HERE: a folder, not a notebook; give the notebook's own path|True",
         *[

@@ -51,7 +51,7 @@ def test_processes_that_import_one_uncached_notebook_at_once_all_get_it(
 
 
 def test_a_process_may_write_the_notebook_while_others_import_it(notebook, tmp_path):
-    """Each import sees one state of the file, whole: a save replaces the file, as Jupyter's does."""
+    """Each import sees one state of the file, whole: a save replaces the file."""
     states = []
     for number in (100, 200, 300):
         path = notebook(f"state{number}.ipynb", f"a = {number}", *CELLS, f"b = {number}")

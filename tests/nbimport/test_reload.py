@@ -14,7 +14,15 @@ def test_a_reload_keeps_the_modules_identity_and_names_as_for_py_files(same):
     """
     same(
         {
-            "mod": "try:\n    runs += 1\nexcept NameError:\n    runs = 1\n\ndef f():\n    return runs"
+            "mod": """
+                try:
+                    runs += 1
+                except NameError:
+                    runs = 1
+
+                def f():
+                    return runs
+            """
         },
         snippet,
     )
@@ -50,7 +58,7 @@ def test_a_failed_reload_keeps_the_old_module_whole(notebook, python, broken, er
     notebook("broken.ipynb", broken or "", "y = 1")
     if broken is None:
         (path.parent / "broken.ipynb").write_text("{ no notebook")
-    snippet = f"""
+    snippet = """
         import importlib, os, sys, nb
         nb.mine = []
         before = dict(vars(nb))
@@ -62,7 +70,7 @@ def test_a_failed_reload_keeps_the_old_module_whole(notebook, python, broken, er
             print(type(error).__name__)
         assert sys.modules["nb"] is nb
         assert vars(nb).keys() == before.keys()
-        own = {{"__spec__", "__loader__", "__file__", "__cached__"}}  # set by importlib before
+        own = {"__spec__", "__loader__", "__file__", "__cached__"}  # set by importlib before
         differing = [n for n in before.keys() - own if vars(nb)[n] is not before[n]]
         assert not differing, differing
         assert (nb.__file__, nb.__cached__) == (before["__file__"], before["__cached__"])

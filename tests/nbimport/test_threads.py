@@ -57,7 +57,7 @@ def test_a_thread_waits_until_the_module_is_whole(notebook, python):
 
 @pytest.mark.parametrize("where", ["on the path", "elsewhere", "in a package"])
 def test_circular_imports_from_two_threads_do_not_deadlock(notebook, python, where):
-    """What CPython does for ``.py`` files: one of the threads gets the other's unfinished module."""
+    """As for ``.py`` files, one of the threads gets the other's unfinished module."""
     folder = {"on the path": "", "elsewhere": "far/", "in a package": "pkg/"}[where]
     dot = "from . " if where == "in a package" else ""
     if dot:
@@ -97,7 +97,8 @@ def test_circles_of_siblings_from_many_threads_do_not_deadlock(notebook, python)
     python(
         TOGETHER
         + EAGER
-        + "loads = [f\"import nbimport; m = nbimport.load('far/n{n}.ipynb')\" for n in range(5)] * 3\n"
+        + "load = \"import nbimport; m = nbimport.load('far/n%d.ipynb')\"\n"
+        + "loads = [load % n for n in range(5)] * 3\n"
         + "import nbimport\n"
         + "spaces = together(*loads)\n"
         + "assert [space['m'].f() for space in spaces] == [1, 2, 3, 4, 0] * 3\n"
@@ -118,7 +119,8 @@ def test_threads_take_names_out_of_siblings_at_once(notebook, python):
         TOGETHER
         + EAGER
         + "import nbimport\n"
-        + "loads = [f\"import nbimport; m = nbimport.load('far/user{n}.ipynb')\" for n in range(8)]\n"
+        + "load = \"import nbimport; m = nbimport.load('far/user%d.ipynb')\"\n"
+        + "loads = [load % n for n in range(8)]\n"
         + "modules = [space['m'] for space in together(*loads)]\n"
         + "assert {(m.a, m.b, m.c) for m in modules} == {(1, 2, 2)}\n"
         + "import __main__; __main__.modules = modules\n"
