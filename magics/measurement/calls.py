@@ -46,7 +46,9 @@ class Call:
         name: Name of the function; '' for a module.
         module: The module; `None` for a function.
         kind: Kind of layer of a function; '' for a module.
-        layer: A function's call as a layer, where its arguments say it all.
+        explained: A function's arguments say it all: of what runs inside, only names are kept.
+        inside: Those names.
+        layer: Its call as a layer, if so.
         calls: Calls inside, in the order of their begins.
         operators: What ran here and in no call inside.
         parameters: Parameters among a function's arguments.
@@ -62,6 +64,8 @@ class Call:
     name: str = ""
     module: nn.Module | None = None
     kind: str = ""
+    explained: bool = False
+    inside: list[str] = field(default_factory=list)
     layer: Layer | None = None
     calls: list[Call] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
@@ -88,6 +92,13 @@ class Call:
         yield from self.operators
         for call in self.calls:
             yield from call.all_operators()
+
+    def names(self) -> Iterator[str]:
+        """Yield the name of every operator that ran here and in all calls inside."""
+        yield from self.inside
+        yield from (item.name for item in self.operators)
+        for call in self.calls:
+            yield from call.names()
 
     def cost(self) -> Cost:
         """Return the work of all operators here and in the calls inside."""

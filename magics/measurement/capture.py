@@ -21,6 +21,7 @@ from magics.measurement import functions
 from magics.measurement.calls import Call
 from magics.measurement.modules import Target, replaced_forwards
 from magics.measurement.problems import explain
+from magics.measurement.process import without_collection
 from magics.measurement.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def capture(
     """
     recorder = Recorder(target, watch, _observed, tape)
     with ExitStack() as stack:
+        stack.enter_context(without_collection())
         stack.enter_context(replaced_forwards(target.modules, recorder.wrap))
         stack.enter_context(_observed(recorder))
         try:

@@ -62,20 +62,17 @@ def own_layer(call: Call) -> Layer | None:
     """
     module = call.module
     kind = type(module).__name__
-    if kind in theory.KINDS or not (call.input_shape and call.output_shape):
+    if kind in theory.KINDS or not theory.has_formula(kind):
         return None
-    layer = Layer(
+    if not (call.input_shape and call.output_shape):
+        return None
+    return Layer(
         kind=kind,
         input_shape=call.input_shape,
         output_shape=call.output_shape,
         itemsize=call.itemsize,
         **_attributes(module, len(call.input_shape) - 2),
     )
-    try:
-        theory.cost(layer)
-    except theory.UnknownKindError:
-        return None
-    return layer
 
 
 def _attributes(module: nn.Module | None, axes: int) -> dict[str, Any]:

@@ -43,7 +43,7 @@ _NOTHING = Work("other", Cost(), Cost())
 
 
 def work_of(
-    func: Any,  # noqa: ANN401, an OpOverload, which torch doesn't export
+    full_name: str,
     args: tuple[Any, ...],
     inputs: list[torch.Tensor],
     outputs: list[torch.Tensor],
@@ -52,13 +52,12 @@ def work_of(
     """Return the work of one call of an operator.
 
     Args:
-        func: The operator.
+        full_name: The operator's name, such as 'aten::addmm'.
         args: Its arguments, those given by keyword last.
         inputs: Tensors among them.
         outputs: Tensors among what it returned.
         needs: Tells whether backward would need a tensor's gradient.
     """
-    full_name = func._schema.name
     name = aten.base_name(full_name)
     if name in aten.VIEWS:
         return _NOTHING
@@ -132,7 +131,12 @@ def _collect(value: object, found: list[torch.Tensor]) -> None:
         found.append(value)
     elif isinstance(value, list | tuple):
         for item in value:
-            _collect(item, found)
+            # Most are numbers, and this is called for every operator.
+            if type(item) not in _PLAIN:
+                _collect(item, found)
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)
+
+
+_PLAIN = frozenset({int, float, bool, str, type(None)})

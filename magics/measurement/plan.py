@@ -64,6 +64,7 @@ class Plan:
         modules: Paths of modules that are rows as a whole.
         functions: Layer functions that have rows of their own: name and calling namespaces.
         notes: What the reader should know about the input.
+        operators: How often each operator ran, by name.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -74,3 +75,4 @@ class Plan:
     modules: set[str] = field(default_factory=set)
     functions: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    operators: Counter[str] = field(default_factory=Counter)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import random
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 
@@ -21,6 +22,18 @@ _SWITCHES: tuple[tuple[object, tuple[str, ...]], ...] = (
     (torch.backends.mkldnn, ("enabled",)),
 )
 """Attributes that a model may set while it runs."""
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Let the garbage collector wait: a full collection takes as long as many a forward."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def flushes_denormals() -> bool:

@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.weak import WeakTensorKeyDictionary
+from torch.utils.weak import TensorWeakRef
 
 from magics.measurement import functions, operators
 from magics.measurement.calls import Call, Operator
@@ -58,7 +58,7 @@ class Recorder:
         self._observed = observed
         self._parameters = target.parameters()
         self._written_places: dict[Any, tuple[tuple[int, str], ...]] = {}
-        self._derived = WeakTensorKeyDictionary()  # what a parameter had a part in
+        self._derived: dict[int, TensorWeakRef] = {}  # what a parameter had a part in
         self._records_gradients = torch.is_grad_enabled()
         self._failed: tuple[BaseException | None, list[Call]] = (None, [])
 
@@ -131,14 +131,16 @@ class Recorder:
         call.namespace = _caller_globals()
         tensors = tensors_in((args, kwargs))
         call.parameters = self._among_parameters(tensors)
+        call.explained = functions.reads(func) and not any(map(_hides_its_size, tensors))
         with self.inside(call):
             _describe_input(call, tensors)
             result = func(*args, **kwargs)
-            self._describe_output(call, _outputs(result))
-            # The size of a ragged batch is no number; what runs on its values says more.
-            if functions.reads(func) and not any(tensor.is_nested for tensor in tensors):
+            outputs = _outputs(result)
+            self._describe_output(call, outputs)
+            if call.explained:
                 given = functions.arguments(func, args, kwargs)
                 call.layer = functions.layer_of(func, given, result, self.needs_grad)
+                self._pass_gradients(tensors, outputs)
         return result
 
     def _describe_output(self, call: Call, tensors: list[torch.Tensor]) -> None:
@@ -148,28 +150,34 @@ class Recorder:
 
     def needs_grad(self, tensor: torch.Tensor) -> bool:
         """Return whether backward would need a tensor's gradient, also under no_grad."""
-        return tensor.requires_grad or tensor in self._derived
+        if tensor.requires_grad:
+            return True
+        known = self._derived.get(id(tensor))
+        return known is not None and known() is tensor
 
     def operator(
         self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object  # noqa: ANN401, an OpOverload
     ) -> None:  # fmt: skip
         """Record what an operator did."""
+        place = self.stack[-1]
+        name = func._schema.name
+        if place.explained:
+            place.inside.append(name)
+            return
         everything = (*args, *kwargs.values()) if kwargs else args
         inputs, outputs = tensors_in(everything), tensors_in(result)
-        work = operators.work_of(func, everything, inputs, outputs, self.needs_grad)
-        if self._passes_gradients(func) and any(map(self.needs_grad, inputs)):
-            for tensor in outputs:
-                if tensor.is_floating_point() or tensor.is_complex():
-                    self._derived[tensor] = True
+        work = operators.work_of(name, everything, inputs, outputs, self.needs_grad)
+        if name != "aten::detach":
+            self._pass_gradients(inputs, outputs)
         seen = Operator(
-            func._schema.name,
+            name,
             work,
             _shape(inputs[0]) if inputs else (),
             _shape(outputs[0]) if outputs else (),
             str(outputs[0].dtype).removeprefix("torch.") if outputs else "",
             self._among_parameters(inputs) if work.kind != "other" else (),
         )
-        self.stack[-1].operators.append(seen)
+        place.operators.append(seen)
         if work.layer is not None and outputs and self.tape is not None:
             self.tape.mark(seen, outputs[0])
 
@@ -178,10 +186,14 @@ class Recorder:
         work = operators.Work("other", None)
         self.stack[-1].operators.append(Operator(name, work, (), (), ""))
 
-    def _passes_gradients(self, func: Any) -> bool:  # noqa: ANN401, an OpOverload
+    def _pass_gradients(self, inputs: list[torch.Tensor], outputs: list[torch.Tensor]) -> None:
+        """Note that a backward would come through here, where one would."""
         if self._records_gradients and not torch.is_grad_enabled():
-            return False  # the model itself says no_grad here
-        return str(func._schema.name) != "aten::detach"
+            return  # the model itself says no_grad here
+        if any(map(self.needs_grad, inputs)):
+            for tensor in outputs:
+                if tensor.is_floating_point() or tensor.is_complex():
+                    self._derived[id(tensor)] = TensorWeakRef(tensor)
 
     def _among_parameters(self, tensors: list[torch.Tensor]) -> tuple[int, ...]:
         return tuple(id(item) for item in tensors if id(item) in self._parameters)
@@ -200,6 +212,17 @@ class Recorder:
             value = args[place] if place < len(args) else kwargs.get(name)
             for tensor in tensors_in(value):
                 self._watch.before_write(tensor)
+
+
+def _hides_its_size(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor has a batch that its shape doesn't tell: ragged, or of `vmap`."""
+    if tensor.is_nested:
+        return True
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._C._functorch.is_batchedtensor(tensor):
+            return True
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return False
 
 
 def _describe_input(call: Call, tensors: list[torch.Tensor]) -> None:

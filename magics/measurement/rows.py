@@ -16,8 +16,10 @@ import torch
 from magics import theory
 from magics.measurement.calls import Call
 from magics.measurement.module_layers import LAYERS, as_module, own_layer
+from magics.measurement.modules import own_parameters
 from magics.measurement.operators import known_backward
 from magics.measurement.plan import Key, Plan, Row
+from magics.measurement.process import without_collection
 from magics.theory import Cost, Layer
 
 if TYPE_CHECKING:
@@ -55,8 +57,11 @@ def plan(root: Call, target: Target, *, backward: bool = False) -> Plan:
         backward: A backward will be run: what has no formula for it is uncounted, too.
     """
     planner = _Planner(target, backward=backward)
-    planner.visit(root)
-    return planner.finish()
+    with without_collection():
+        planner.visit(root)
+    made = planner.finish()
+    made.operators = Counter(root.names())
+    return made
 
 
 class _Planner:
@@ -122,7 +127,7 @@ class _Planner:
         cost += _sum(rest)
         backward += _sum_backward(rest)
         kinds = {part.kind for part in parts}
-        kind = layer.kind if layer is not None else _common(kinds)
+        kind = layer.kind if layer is not None and kinds != {"linear"} else _common(kinds)
         self._add(call, call.path, _Part(kind, "", call, layer, cost, backward, timed=True))
 
     def _function(self, part: _Part) -> None:
@@ -169,7 +174,10 @@ class _Planner:
         if call.module is None:
             keys: Iterable[int] = call.parameters
         else:
-            keys = {id(p) for p in call.module.parameters()}
+            module = call.module
+            keys = {
+                id(p) for p in (module.parameters() if module._modules else own_parameters(module))
+            }
             keys |= {key for inner in call.functions for key in inner.parameters}
         return sum(self._unused.pop(key, 0) for key in keys)
 
@@ -186,20 +194,14 @@ class _Planner:
 
 
 def _of_function(call: Call) -> _Part:
-    """Read a call of a layer function.
-
-    Where the one operator that ran has other MACs than the arguments say, `vmap` hides a
-    batch, and what ran is right.
-    """
+    """Read a call of a layer function: by its arguments, or else by what it ran."""
     layer = call.layer
-    if layer is None:
-        cost, backward = call.cost(), call.backward()
-        return _Part(call.kind, call.name, call, None, cost, backward, timed=True)
-    ran = [item.work for item in call.all_operators() if item.work.kind != "other"]
-    if len(ran) == 1 and ran[0].layer is not None and ran[0].cost is not None:
-        layer = layer if ran[0].cost.macs == theory.cost(layer).macs else ran[0].layer
-    cost, backward = theory.cost(layer), theory.backward_cost(layer)
-    return _Part(layer.kind, call.name, call, layer, cost, backward, timed=True)
+    if layer is not None:
+        cost, backward = theory.cost(layer), theory.backward_cost(layer)
+        return _Part(layer.kind, call.name, call, layer, cost, backward, timed=True)
+    ran = [item.work.layer for item in call.all_operators() if item.work.kind != "other"]
+    layer = ran[0] if len(ran) == 1 and call.kind != "other" else None
+    return _Part(call.kind, call.name, call, layer, call.cost(), call.backward(), timed=True)
 
 
 def _of_operator(call: Call, item: Operator) -> _Part:

@@ -7,7 +7,7 @@ capture pass sees (`Watch.before_write`), which for most models never comes.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-_PLAIN_CONTAINERS = (dict, list, set, deque)
+_PLAIN_CONTAINERS = frozenset({dict, OrderedDict, list, set, deque})
 
 
 class Watch:
@@ -137,23 +137,30 @@ def _tensors_in_attributes(modules: Mapping[str, nn.Module]) -> list[torch.Tenso
     ]
 
 
-def _attributes(module: nn.Module) -> dict[str, tuple[object, object]]:
+_Kept = dict[str, tuple[Any, Any]]  # attribute, and what is in it where it is a container
+
+_NOTHING = object()
+
+
+def _attributes(module: nn.Module) -> _Kept:
     return {
-        name: (value, value.copy() if isinstance(value, _PLAIN_CONTAINERS) else None)
+        name: (value, value.copy() if value else ())
+        if type(value) in _PLAIN_CONTAINERS
+        else (value, _NOTHING)
         for name, value in vars(module).items()
     }
 
 
-def _put_back(module: nn.Module, before: dict[str, tuple[object, object]]) -> None:
+def _put_back(module: nn.Module, before: _Kept) -> None:
     own = vars(module)
     for name in own.keys() - before.keys():
         del own[name]
     for name, (value, content) in before.items():
-        if own.get(name) is not value:
+        if own.get(name, _NOTHING) is not value:
             own[name] = value
-        if content is None or _same(value, content):
-            continue
-        _refill(value, content)
+        # Most containers are empty, those of hooks.
+        if content is not _NOTHING and (value or content) and not _same(value, content):
+            _refill(value, content)
 
 
 def _refill(value: Any, content: Any) -> None:  # noqa: ANN401, one of _PLAIN_CONTAINERS

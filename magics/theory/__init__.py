@@ -15,6 +15,7 @@ from magics.theory.formulas import (
     UnknownKindError,
     backward_cost,
     cost,
+    has_formula,
     register_formula,
 )
 from magics.theory.normalisation import elementwise_backward
@@ -28,6 +29,7 @@ __all__ = [
     "convolution",
     "cost",
     "elementwise_backward",
+    "has_formula",
     "normalisation",
     "pooling",
     "register_formula",

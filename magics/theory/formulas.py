@@ -249,6 +249,11 @@ def register_formula(*kinds: str, backward: bool = False) -> Callable[[FormulaT]
     return register
 
 
+def has_formula(kind: str) -> bool:
+    """Return whether a formula for the forward pass is registered for a kind."""
+    return kind in _forward
+
+
 def cost(layer: Layer) -> Cost:
     """Return what one forward pass of a layer costs.
 

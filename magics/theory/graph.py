@@ -74,7 +74,7 @@ def graph_of(nodes: Iterable[Node]) -> Graph:
     return graph
 
 
-def touched(
+def touched(  # noqa: PLR0913, the walk and what may shorten it
     graph: Mapping[int, Node],
     node: int,
     unit: tuple[int, ...],
