@@ -8,6 +8,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.autograd.profiler import record_function
+from torch.utils._python_dispatch import _disable_current_modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,11 +85,29 @@ def _cpu(_device: torch.device) -> Iterator[AllocatorPeak]:
 
 
 def _peak(records: list[list[Any]]) -> int:
-    events = [
-        (event.start_us(), event.cpu_memory_usage())
-        for thread in records
-        for event in thread
-        if event.kind() == "memory_alloc"
-    ]
+    events = [event for thread in records for event in _changes(thread)]
     events.sort(key=lambda event: event[0])  # within a microsecond, as recorded
     return max(0, *accumulate(size for _, size in events)) if events else 0
+
+
+def _changes(thread: list[Any]) -> Iterator[tuple[float, int]]:
+    """Yield when a thread took or gave back how much [bytes], but for what `unseen` did."""
+    within = 0  # how many ranges are open, counted from one that is not to be seen
+    for event in thread:
+        kind = event.kind()
+        if kind == "push" and (within or event.name() == _UNSEEN):
+            within += 1
+        elif kind == "pop" and within:
+            within -= 1
+        elif kind == "memory_alloc" and not within:
+            yield event.start_us(), event.cpu_memory_usage()
+
+
+_UNSEEN = "magics looks at a tensor"
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Do something that neither observers of operators nor `allocator_peak` should notice."""
+    with _disable_current_modes(), record_function(_UNSEEN):
+        yield

@@ -8,26 +8,23 @@ are in no peak; they are told apart from it, as are gradients and the optimizer'
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from magics.measurement.allocator import allocator_peak
+from magics.measurement.allocator import allocator_peak, unseen
 from magics.measurement.backward import Gradients, differentiable, nodes_behind
 from magics.measurement.denormals import DenormalWatch
 from magics.measurement.frames import Frame, Frames, Workload
-from magics.measurement.storages import StorageTracker, storage_behind
-from magics.theory.memory import adam_state_bytes, momentum_state_bytes
+from magics.measurement.operators import tensors_in
+from magics.measurement.sizes import sizes
+from magics.measurement.storages import SavedTensors, StorageTracker, storage_behind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-    from torch import nn
 
-    from magics.measurement.modules import Target
     from magics.measurement.plan import Key
     from magics.measurement.state import Watch
     from magics.records import LayerProfile, Profile
@@ -65,54 +62,30 @@ class Found:
     problem: str = ""
 
 
-class SavedTensors:
-    """Notices what autograd keeps for backward: each stretch of memory once, no parameters.
+class _Pass:
+    """Follows one run, and tells each row what is its own.
 
-    Bytes are logical, elements times their size: a slice of a data set counts as the slice.
+    Args:
+        work: The model and its inputs.
+        denormals: Is shown what every row is given.
+        keep: Let autograd keep what it saves, as a backward needs it.
     """
 
-    def __init__(self, parameters: Iterable[torch.Tensor]) -> None:
-        storages = map(storage_behind, parameters)
-        self._parameters = {storage._cdata for storage in storages if storage is not None}
-        self._seen: dict[int, set[tuple[int, int]]] = {}
-        self._ends: dict[int, weakref.ref[Any]] = {}
-
-    def new_bytes(self, tensor: torch.Tensor) -> int:
-        """Return the size of a tensor that is saved, 0 if it was saved before [bytes]."""
-        size = tensor.numel() * tensor.element_size()
-        storage = storage_behind(tensor)
-        if storage is None:
-            return size
-        place = storage._cdata
-        if place in self._parameters:
-            return 0
-        if place not in self._seen:
-            self._seen[place] = set()
-            # The address may be used again after the storage's end.
-            self._ends[place] = weakref.ref(storage, lambda _: self._seen.pop(place, None))
-        stretch = (int(tensor.storage_offset()), tensor.numel())
-        if stretch in self._seen[place]:
-            return 0
-        self._seen[place].add(stretch)
-        return size
-
-
-class _Pass:
-    """Follows one run, and tells each row what is its own."""
-
-    def __init__(self, work: Workload, denormals: DenormalWatch | None = None) -> None:
+    def __init__(self, work: Workload, denormals: DenormalWatch, *, keep: bool) -> None:
         self.frames = Frames(work, self)
-        self.tracker = StorageTracker(self._grown)
+        self.tracker = StorageTracker(self._grown, self._ran)
         self.found = Found()
         self.forward_ended = False
-        self._denormals = denormals
+        self._denormals, self._keep = denormals, keep
         self._saved = SavedTensors(work.target.parameters().values())
         self._running: dict[Frame, RowMemory] = {}
+        self._awaited = work.plan.operators.copy()
 
     def begin(self, frame: Frame, given: tuple[object, ...]) -> None:
         self._running[frame] = RowMemory(peak=self.tracker.live)
-        if self._denormals is not None:
-            self._denormals.look(frame.path, given)
+        if self._denormals.active:
+            with unseen():
+                self._denormals.look(frame.path, given)
 
     def end(self, frame: Frame) -> None:
         memory = self._running.pop(frame)
@@ -120,16 +93,39 @@ class _Pass:
             return
         self.found.rows[frame.key] = memory
 
-    def pack(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Take note of a tensor that is saved, and let autograd keep its memory.
+    def hooks(self) -> saved_tensors_hooks:
+        """Return the context in which it is seen what autograd saves."""
+        return saved_tensors_hooks(self._pack, self._unpack)
 
-        Not the tensor: an output that its own node kept would never be released.
-        """
+    def _pack(self, tensor: torch.Tensor) -> torch.Tensor | None:
         if not self.forward_ended:
             top = self.frames.top
             memory = self.found.other if top is None else self._running[top]
             memory.saved += self._saved.new_bytes(tensor)
-        return tensor.detach()
+        # Not the tensor itself: an output that its own node keeps would never be released.
+        return tensor.detach() if self._keep else None
+
+    def _unpack(self, kept: torch.Tensor | None) -> torch.Tensor:
+        if kept is None:
+            raise _UnlikeInferenceError
+        return kept
+
+    @property
+    def complete(self) -> bool:
+        """Whether all operators ran that ran when the model was captured."""
+        return not any(self._awaited.values())
+
+    def _ran(self, name: str) -> None:
+        """Take note of an operator.
+
+        Raises:
+            _UnlikeInferenceError: If nothing is to be kept, as in inference, and the operator
+                did not run there, or is one that makes more where gradients are recorded.
+        """
+        if not self._keep:
+            self._awaited[name] -= 1
+            if self._awaited[name] < 0 or any(word in name for word in _RECURRENT):
+                raise _UnlikeInferenceError
 
     def _grown(self, live: int) -> None:
         self.found.peak = max(self.found.peak, live)
@@ -141,56 +137,90 @@ class _Pass:
             memory.peak = max(memory.peak, live)
 
 
-def measured(work: Workload, *, backward: bool, denormals: DenormalWatch) -> Found:
-    """Run the model twice and return the memory of its rows.
+_RECURRENT = ("rnn", "lstm", "gru")
+"""Operators that give back a workspace for their backward, or an empty tensor in inference."""
 
-    The first run follows lifetimes: with backward those of a training step, whose loss is the
-    sum of all outputs, otherwise those of inference. The second, untracked, shows `denormals`
-    what every row is given and, without backward, tells what a training step would save.
+
+class _UnlikeInferenceError(Exception):
+    """A run with gradients was not what it would have been without."""
+
+
+def measured(work: Workload, *, backward: bool, denormals: DenormalWatch) -> Found:
+    """Run the model and return the memory of its rows.
+
+    With backward it is a training step, whose loss is the sum of all outputs. Otherwise one
+    run tells both, how memory lives in inference and what a training step would save, unless
+    the model does something else with gradients than without: then it takes two.
 
     Args:
         work: The model and its inputs.
         backward: Follow a training step instead of inference.
         denormals: Looks for subnormal numbers.
     """
-    first, second = _Pass(work), _Pass(work, denormals)
-    found = first.found
-    with allocator_peak(work.device()) as allocator, torch.set_grad_enabled(backward):
-        if backward:
-            _training_step(first, work)
-        else:
-            with first.frames.placed(), first.tracker:
-                work.run()
-    found.allocator = allocator.nbytes
-    if not backward:
-        _would_save(second, work, found)
-    elif denormals.active:
-        with torch.no_grad(), second.frames.placed():
-            work.run()
-    return found
-
-
-def _would_save(run: _Pass, work: Workload, found: Found) -> None:
-    """Find out what a training step would save, if the model can do one."""
+    if backward:
+        run = _Pass(work, denormals, keep=True)
+        with allocator_peak(work.device()) as allocator, torch.enable_grad():
+            _training_step(run, work)
+        run.found.allocator = allocator.nbytes
+        return run.found
     try:
-        with torch.enable_grad(), run.frames.placed(), _hooks(run):
+        return _at_once(work, denormals)
+    except Exception:  # noqa: BLE001, with gradients a model for inference may raise anything
+        return _one_by_one(work, denormals)
+
+
+def _at_once(work: Workload, denormals: DenormalWatch) -> Found:
+    """Follow inference in a run with gradients, where autograd is told what it may not keep.
+
+    Raises:
+        _UnlikeInferenceError: If other operators ran than when the model was captured, without
+            gradients, or if something else than autograd kept memory for a backward.
+    """
+    run = _Pass(work, denormals, keep=False)
+    with (
+        allocator_peak(work.device()) as allocator,
+        torch.enable_grad(),
+        run.frames.placed(),
+        run.hooks(),
+        run.tracker,
+    ):
+        result = work.run()
+    storages = map(storage_behind, tensors_in(result))
+    outputs = {storage._cdata: storage.nbytes() for storage in storages if storage is not None}
+    if not run.complete or run.tracker.live > sum(outputs.values()):
+        raise _UnlikeInferenceError
+    run.found.allocator = allocator.nbytes
+    return run.found
+
+
+def _one_by_one(work: Workload, denormals: DenormalWatch) -> Found:
+    """Follow inference without gradients, and then see what is saved with them."""
+    run, saving = _Pass(work, denormals, keep=True), _Pass(work, denormals, keep=True)
+    found = run.found
+    with (
+        allocator_peak(work.device()) as allocator,
+        torch.no_grad(),
+        run.frames.placed(),
+        run.tracker,
+    ):
+        work.run()
+    found.allocator = allocator.nbytes
+    try:
+        with torch.enable_grad(), saving.frames.placed(), saving.hooks():
             work.run()
-    except Exception as error:  # noqa: BLE001, a model for inference may raise anything
+    except Exception as error:  # noqa: BLE001, the same
         found.problem = f"with gradients the model raises {type(error).__name__}: {error}"
-        return
-    for key, memory in run.found.rows.items():
+        return found
+    for key, memory in saving.found.rows.items():
         found.rows.setdefault(key, RowMemory()).saved = memory.saved
-    found.other.saved = run.found.other.saved
-
-
-def _hooks(run: _Pass) -> saved_tensors_hooks:
-    return saved_tensors_hooks(run.pack, lambda tensor: tensor)
+    found.other.saved = saving.found.other.saved
+    return found
 
 
 def _training_step(run: _Pass, work: Workload) -> None:
     gradients = Gradients()
     try:
-        with run.frames.placed(), _hooks(run), run.tracker:
+        with run.frames.placed(), run.hooks(), run.tracker:
             result = work.run()
             run.forward_ended = True
             outputs = differentiable(result)
@@ -199,34 +229,6 @@ def _training_step(run: _Pass, work: Workload) -> None:
                 torch.autograd.backward(outputs, [torch.ones_like(item) for item in outputs])
     finally:
         gradients.put_back()
-
-
-def sizes(target: Target, tensors: Iterable[torch.Tensor]) -> dict[str, int]:
-    """Return what is there apart from the run: model, inputs, gradients, optimizer's state.
-
-    Gradients are those of all parameters that can have one, whether they have it now or not.
-    The optimizer is not known to a model, so its state is that of torch's SGD with momentum,
-    and of its Adam and AdamW.
-    """
-    parameters = list(target.parameters().values())
-    buffers = {id(b): b for module in target.modules.values() for b in _buffers(module)}
-    trained = [p.numel() * p.element_size() for p in parameters if p.requires_grad]
-    return {
-        "parameters": _bytes(parameters),
-        "buffers": _bytes(buffers.values()),
-        "inputs": _bytes({id(tensor): tensor for tensor in tensors}.values()),
-        "gradients": sum(trained),
-        "momentum_state": momentum_state_bytes(trained),
-        "adam_state": adam_state_bytes(trained),
-    }
-
-
-def _buffers(module: nn.Module) -> list[torch.Tensor]:
-    return list(module.buffers(recurse=isinstance(module, torch.jit.ScriptModule)))
-
-
-def _bytes(tensors: Iterable[torch.Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def followed(profile: Profile, work: Workload, watch: Watch, *, backward: bool) -> Profile:

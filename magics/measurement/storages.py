@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from magics.measurement.operators import tensors_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import torch
 
@@ -31,16 +31,19 @@ class StorageTracker(TorchDispatchMode):
         peak: Most bytes alive so far [bytes].
     """
 
-    def __init__(self, grown: Callable[[int], None]) -> None:
+    supports_higher_order_operators = True
+
+    def __init__(self, grown: Callable[[int], None], ran: Callable[[str], None]) -> None:
         """Prepare a tracker.
 
         Args:
             grown: Is told the bytes alive after each operator that made something.
+            ran: Is told the name of each operator before it runs.
         """
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.live = 0
         self.peak = 0
-        self._grown = grown
+        self._grown, self._ran = grown, ran
         # Of each known storage: its bytes, `None` for one from before; and what waits for its end.
         self._known: dict[int, tuple[int | None, weakref.ref[Any]]] = {}
 
@@ -52,7 +55,9 @@ class StorageTracker(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401, part of torch's protocol
         kwargs = kwargs or {}
-        if func._schema.name != _FRESH:
+        name = func._schema.name if hasattr(func, "_schema") else str(func)
+        self._ran(name)
+        if name != _FRESH:
             for tensor in tensors_in((args, kwargs)):
                 self._note(tensor, counted=False)
         result = func(*args, **kwargs)
@@ -82,6 +87,38 @@ class StorageTracker(TorchDispatchMode):
     def _released(self, place: int) -> None:
         size, _ = self._known.pop(place)
         self.live -= size or 0
+
+
+class SavedTensors:
+    """Notices what autograd keeps for backward: each stretch of memory once, no parameters.
+
+    Bytes are logical, elements times their size: a slice of a data set counts as the slice.
+    """
+
+    def __init__(self, parameters: Iterable[torch.Tensor]) -> None:
+        storages = map(storage_behind, parameters)
+        self._parameters = {storage._cdata for storage in storages if storage is not None}
+        self._seen: dict[int, set[tuple[int, int]]] = {}
+        self._ends: dict[int, weakref.ref[Any]] = {}
+
+    def new_bytes(self, tensor: torch.Tensor) -> int:
+        """Return the size of a tensor that is saved, 0 if it was saved before [bytes]."""
+        size = tensor.numel() * tensor.element_size()
+        storage = storage_behind(tensor)
+        if storage is None:
+            return size
+        place = storage._cdata
+        if place in self._parameters:
+            return 0
+        if place not in self._seen:
+            self._seen[place] = set()
+            # The address may be used again after the storage's end.
+            self._ends[place] = weakref.ref(storage, lambda _: self._seen.pop(place, None))
+        stretch = (int(tensor.storage_offset()), tensor.numel())
+        if stretch in self._seen[place]:
+            return 0
+        self._seen[place].add(stretch)
+        return size
 
 
 def storage_behind(tensor: torch.Tensor) -> torch.UntypedStorage | None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from cases import CASES
 from pytorchcv.models.mobilenetv2 import mobilenetv2_w1
 from pytorchcv.models.resnet import resnet18
 from torch import nn
@@ -12,6 +13,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import magics
+from magics.measurement import memory
 from magics.measurement.storages import StorageTracker
 from magics.theory.memory import peaks_of, predicted_peak
 
@@ -44,7 +46,7 @@ def peaks(profile):
 def test_the_tracker_counts_every_storage_from_its_making_to_its_release():
     seen = []
     before = torch.ones(1000)
-    with torch.no_grad(), StorageTracker(seen.append) as tracker:
+    with torch.no_grad(), StorageTracker(seen.append, lambda _: None) as tracker:
         first = before + 1  # 4000 bytes
         second = first.view(10, 100) * 2  # 4000 more; a view is no memory
         third = second[:, :50]
@@ -226,6 +228,91 @@ def test_the_peak_at_the_next_batch_size_is_predicted_within_five_percent(build,
     one, two, four = (followed(model, f"{n}x3x64x64", backward=backward) for n in (2, 4, 8))
     predicted = predicted_peak((2, peaks_of(one)), (4, peaks_of(two)), 8)
     assert predicted == pytest.approx(peaks_of(four)[-1], rel=0.05)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch, about deprecated features that users have
+@pytest.mark.parametrize("name", CASES)
+def test_one_run_tells_the_same_as_one_without_gradients_and_one_with(name, monkeypatch):
+    case = CASES[name]
+    found = []
+    for both in (memory._at_once, memory._one_by_one):
+        torch.manual_seed(0)
+        model, inputs, kwargs = case.build(), case.inputs(), case.kwargs()
+        monkeypatch.setattr(memory, "_at_once", both)
+        found.append(followed(model, *inputs, **kwargs))
+    once, twice = found
+    assert peaks(once) == peaks(twice)
+    assert saved(once) == saved(twice)
+    assert once.other == twice.other
+    allocated = {"allocator_peak"}  # some kernels take other workspace, or none
+    assert {k: v for k, v in once.memory.items() if k not in allocated} == {
+        k: v for k, v in twice.memory.items() if k not in allocated
+    }
+
+
+class Hoard(torch.autograd.Function):
+    """Keeps what it made where autograd's hooks don't see it, until the backward."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.double = x * 2
+        return x + 1
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.double
+
+
+class Unlike:
+    """Models that do something else with gradients than without."""
+
+    class Asks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 1)
+
+        def forward(self, x):
+            x = self.conv(x)
+            return torch.cat([x, x, x]) if torch.is_grad_enabled() else x
+
+    class Keeps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convs = nn.ModuleList(nn.Conv2d(1, 1, 1) for _ in range(3))
+
+        def forward(self, x):
+            for conv in self.convs:
+                x = Hoard.apply(conv(x))
+            return x
+
+    class Differentiates(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 1)
+
+        def forward(self, x):
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                y = self.conv(x).square().sum()
+            return torch.autograd.grad(y, x)[0]
+
+
+@pytest.mark.parametrize("kind", [Unlike.Asks, Unlike.Keeps, Unlike.Differentiates])
+def test_a_model_that_does_something_else_with_gradients_is_followed_without(kind, monkeypatch):
+    runs = []
+    one_by_one = memory._one_by_one
+    monkeypatch.setattr(memory, "_one_by_one", lambda *given: runs.append(1) or one_by_one(*given))
+    found = followed(kind().eval(), torch.rand(1, 1, 8, 8))
+    assert runs
+    monkeypatch.setattr(memory, "_at_once", one_by_one)
+    assert followed(kind().eval(), torch.rand(1, 1, 8, 8)).memory == found.memory
+
+
+def test_a_usual_model_runs_only_once_for_its_memory(monkeypatch):
+    monkeypatch.delattr(memory, "_one_by_one")
+    found = followed(small(resnet18).train(), "2x3x64x64")
+    assert found.warnings == ()
+    assert found.memory["inference_peak"]
 
 
 @pytest.mark.parametrize("backward", [False, True])
