@@ -20,7 +20,9 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 CHANNELS = 4
 LARGEST = 40
 
-PLAIN = "conv conv conv transposed pool pool norm relu relu_ add cat pad crop grouped nearest".split()
+PLAIN = (
+    "conv conv conv transposed pool pool norm relu relu_ add cat pad crop grouped nearest".split()
+)
 ODD = """modes linear cubic adaptive excite flip roll split shuffle unshuffle write add_ interleave
 comb permute tokens layer_norm softmax attention unfold stack halves mean_axis repeat columns
 index channels cumsum group_norm detour""".split()
@@ -48,7 +50,8 @@ class RandomNetwork(nn.Module):
     def forward(self, x):
         maps = [x]
         self.ran = []
-        for self.here, name in enumerate(self.names):
+        for here, name in enumerate(self.names):
+            self.here = here
             if self.drawn.get(("refused", self.here)):
                 continue
             try:
@@ -68,9 +71,11 @@ class RandomNetwork(nn.Module):
 
     def pick(self, key, make):
         """Return what was drawn under a key in this step, or draw it now."""
-        return self.drawn.setdefault((self.here, key), None) or self.drawn.__setitem__(
-            (self.here, key), make()
-        ) or self.drawn[self.here, key]
+        return (
+            self.drawn.setdefault((self.here, key), None)
+            or self.drawn.__setitem__((self.here, key), make())
+            or self.drawn[self.here, key]
+        )
 
     def numbers(self, key, low, high):
         return self.pick(key, lambda: tuple(self.draw.randint(low, high) for _ in range(self.dims)))
@@ -86,7 +91,7 @@ class RandomNetwork(nn.Module):
                 for parameter in layer.parameters():
                     parameter.uniform_(0.5, 1.5)
                     if parameter.dim() > 1:
-                        parameter /= parameter[0].numel()
+                        parameter.div_(parameter[0].numel())
             self.layers[key] = layer
         return self.layers[key]
 
@@ -101,9 +106,15 @@ class RandomNetwork(nn.Module):
         dilation = self.numbers("d", 1, 3)
         return self.layer(
             lambda: CONV[self.dims](
-                x.shape[1], CHANNELS if groups == 1 else x.shape[1], kernel, stride, padding,
-                dilation, groups, padding_mode=mode,
-            )  # fmt: skip
+                x.shape[1],
+                CHANNELS if groups == 1 else x.shape[1],
+                kernel,
+                stride,
+                padding,
+                dilation,
+                groups,
+                padding_mode=mode,
+            )
         )(x)
 
     def grouped(self, maps):
@@ -163,7 +174,7 @@ class RandomNetwork(nn.Module):
     def cat(self, maps):
         dim = self.number("dim", 1, 1 + self.dims)
         first, second = self.common(self.some(maps), maps[-1])
-        if first.shape[1] > 12 or first.shape[1] != second.shape[1] and dim > 1:
+        if first.shape[1] > 12 or (first.shape[1] != second.shape[1] and dim > 1):
             return None
         return torch.cat([first, second], dim)
 
@@ -205,7 +216,7 @@ class RandomNetwork(nn.Module):
 
     def mean_axis(self, maps):
         x = self.some(maps)
-        return x + x.mean(2 + self.number("axis", 0, self.dims - 1), keepdim=True)
+        return (x + 1) * x.mean(2 + self.number("axis", 0, self.dims - 1), keepdim=True)
 
     def flip(self, maps):
         return self.some(maps).flip(2 + self.number("axis", 0, self.dims - 1))

@@ -61,7 +61,10 @@ def concatenated(canvas: Canvas, parts: Sequence[Part], dim: int) -> Place | Non
         if place is not None and size:
             if axes:
                 alone = len(known) == 1
-                laid.append(_on_axis(canvas, place, dim, axes[0], (offset, total), alone=alone))
+                own = _as_axis(canvas, place, dim, axes[0])
+                # Constants around a single part are padding.
+                laid_out = pad(offset) if alone else piece(offset)
+                laid.append(resized(canvas, own, {dim: (axes[0], laid_out, total)}))
             else:
                 laid.append(_on_channels(canvas, place, dim, offset, total))
         offset += size
@@ -94,19 +97,14 @@ def _on_channels(canvas: Canvas, place: Place, dim: int, offset: int, total: int
     return Place(layout, compact(labels))
 
 
-def _on_axis(
-    canvas: Canvas, place: Place, dim: int, axis: int, span: tuple[int, int], *, alone: bool
-) -> Place:
-    """Lay a part out over an axis; constants around a single part are padding."""
+def _as_axis(canvas: Canvas, place: Place, dim: int, axis: int) -> Place:
     place, own = settled(canvas, place, dim)
     if own is None:
         # The axis was pooled away: every position of the part sees the same.
         place, own = regained(canvas, place, dim, axis)
         if own is None:
             raise LostError("an axis is concatenated with what has it elsewhere")
-    offset, total = span
-    laid = pad(offset) if alone else piece(offset)
-    return resized(canvas, place, {dim: (axis, laid, total)})
+    return place
 
 
 def _as_tokens(canvas: Canvas, parts: Sequence[Part], dim: int) -> Place:

@@ -26,12 +26,12 @@ from magics.measurement.fields.places import (
     relabelled,
     settled_loose,
 )
-from magics.theory.axis_maps import AxisMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from magics.measurement.fields.canvas import Canvas
+    from magics.theory.axis_maps import AxisMap
 
 
 def mixed(canvas: Canvas, place: Place, dims: Iterable[int], *, keep: bool = True) -> Place:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 del windows  # imported for its rules
 
+_UNREAD = (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError)
+"""What a rule raises for arguments that another version of torch gave a new meaning."""
+
 Value = Place | LostError | None
 """Where a tensor stands; why nobody knows; or `None` for a constant."""
 
@@ -296,14 +299,11 @@ class Reading:
         if rule is None and (step.pointwise or step.name in POINTWISE):
             rule = pointwise
         try:
-            if rule is None:
-                places = [self.place(ref) for ref in step.refs()]
-                if any(place is not None for place in places):
-                    raise LostError(f"aten::{step.name} can't be followed")
-                return [None] * count
-            result: Any = rule(self, step)
+            result: Any = (rule or _unknown)(self, step)
         except LostError as lost:
             return [lost] * count
+        except _UNREAD as error:
+            return [LostError(f"aten::{step.name} has unknown arguments ({error!r})")] * count
         found = list(result) if isinstance(result, tuple) else [result] * count
         return [self._checked(step, o, v) for o, v in zip(step.outputs, found, strict=True)]
 
@@ -316,3 +316,9 @@ class Reading:
             except LostError:
                 return LostError(f"aten::{step.name} has an output of another shape")
         return value
+
+
+def _unknown(run: Reading, step: Step) -> None:
+    """Follow what has no rule, as far as it depends on constants only."""
+    if any(run.place(ref) is not None for ref in step.refs()):
+        raise LostError(f"aten::{step.name} can't be followed")

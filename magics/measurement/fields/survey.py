@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
+
 from magics.measurement.fields.canvas import Canvas
 from magics.measurement.fields.layout import LostError, along, free
 from magics.measurement.fields.places import Place
@@ -61,12 +63,14 @@ def survey(tape: Tape) -> Survey:
     They are fields in the first input that looks like an image, a signal or a volume.
     """
     found = Survey()
-    for source in tape.sources:
-        axes = _axes(tape, source)
-        if axes:
-            found.source, found.axes = source.shape, tuple(axes)
-            _read(tape, source, axes, found)
-            break
+    # The caller may have another default device, on which indices can't be read.
+    with torch.device("cpu"):
+        for source in tape.sources:
+            axes = _axes(tape, source)
+            if axes:
+                found.source, found.axes = source.shape, tuple(axes)
+                _read(tape, source, axes, found)
+                break
     return found
 
 
@@ -89,8 +93,8 @@ def _axes(tape: Tape, source: Ref) -> list[int]:
         if rank == count + 1 and met.flat:
             return known if len(known) == count - met.flat else list(range(2, rank))
         return list(range(rank - count, rank)) if rank >= count else known
-    # Nothing slides: an image has a batch and channels, or is told by its rank.
-    return list(range(2, rank)) if rank > 2 else []  # noqa: PLR2004, (N, C, ...)
+    # Nothing slides: four dimensions are an image, three may be a sequence of anything.
+    return list(range(2, rank)) if rank >= 4 else []  # noqa: PLR2004, (N, C, H, W)
 
 
 def _meet(place: Place, count: int) -> None:
