@@ -66,7 +66,10 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
 
         from nbimport.notebook import sourcemap
 
-        code = getattr(inspect.unwrap(getattr(obj, "fget", obj)), "__code__", None)
+        function = obj.fget if type(obj) is property else obj
+        # A lazy module's attributes, for one, may raise anything.
+        is_function = inspect.isroutine(function)
+        code = getattr(inspect.unwrap(function), "__code__", None) if is_function else None
         cell = getattr(code, "co_filename", "")
         if sourcemap.parse_cell_name(cell):
             test = original(self, obj, name, module, globs, linecache.getlines(cell))
