@@ -7,25 +7,32 @@ notebook is read, selected and translated, and nothing of finders or caches.
 from __future__ import annotations
 import __future__
 
-import ast
 import sys
-import threading
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from _thread import allocate_lock
 
 from nbimport.errors import MagicError, NotebookFormatError
 from nbimport.machinery import siblings
-from nbimport.machinery.driver import Unit, driver
-from nbimport.notebook import selection, sourcemap, syntax
-from nbimport.notebook.definitions import base_names, edited, only_definitions
+from nbimport.machinery.driver import driver
+from nbimport.notebook import selection, sourcemap
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Collection, Iterator
     from types import CodeType
+    from typing import Any
 
     from nbimport.config import Config
     from nbimport.notebook.reader import Cell, Notebook
 
-_Node = TypeVar("_Node", bound=ast.AST)
+    # Text in Python, the arguments of %%capture, whether it is timed: see `syntax.Translation`.
+    Translation = tuple[str, str | None, bool]
+    # A cell, what was made of its text, and the code of that, or its tree if that may change.
+    Parsed = tuple[Cell, Translation, CodeType | ast.Module]
+
+# As `ast` has them, which costs as much to import as compiling ten cells.
+_ALLOW_TOP_LEVEL_AWAIT = 0x2000
+_ONLY_AST = 0x400
 _FUTURE_FLAGS = 0
 for _name in __future__.all_feature_names:
     _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
@@ -33,28 +40,18 @@ _SHOWS_CLASS_LINES = sys.version_info >= (3, 13)
 _QUOTES = ("'", '"', "(")  # what a docstring may begin with
 NL = "\n"
 # Ignoring warnings is for one thread at a time, or the filters would not be restored in order.
-_one_at_a_time = threading.Lock()
+_one_at_a_time = allocate_lock()
 _LATE_FUTURE = "__future__ imports must occur at the beginning"
-
-
-class Program(NamedTuple):
-    """Hold what a notebook compiles to.
-
-    Attributes:
-        code: Runs the whole module when executed in its namespace.
-        imports: Top-level names that the cells import absolutely, sorted.
-        bound: Those of them that are bound to what lies in the same folder.
-    """
-
-    code: CodeType
-    imports: tuple[str, ...]
-    bound: tuple[str, ...]
 
 
 def compile_notebook(
     notebook: Notebook, config: Config, only: str | None, neighbours: Collection[str]
-) -> Program:
+) -> tuple[CodeType, tuple[str, ...], tuple[str, ...]]:
     """Compile the selected cells of a notebook.
+
+    Returns:
+        Code that runs the whole module when executed in its namespace; the top-level names that the
+        cells import absolutely, sorted; those of them that are bound to what lies in its folder.
 
     Args:
         notebook: What was read.
@@ -70,7 +67,7 @@ def compile_notebook(
     cells = selection.selected(notebook.cells, config)
     units = [compiler.compile(parsed) for parsed in compiler.parsed(cells)]
     imports = siblings.imported_names(cell.source for cell in cells)
-    return Program(
+    return (
         driver(units, notebook.title, config.magics),
         tuple(sorted(imports)),
         tuple(sorted(imports.intersection(neighbours))),
@@ -94,14 +91,6 @@ def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
     )
 
 
-class _Parsed(NamedTuple):
-    """Hold a cell, what was made of its text, and the tree of that or its code if that will do."""
-
-    cell: Cell
-    translation: syntax.Translation
-    content: CodeType | ast.Module
-
-
 class _CellCompiler:
     """Compile cells in order: ``from __future__`` imports and dropped names reach later cells."""
 
@@ -112,41 +101,46 @@ class _CellCompiler:
         self._magics = config.magics
         self._only = config.only(path, only)
         self._neighbours = neighbours
-        self._flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        self._flags = _ALLOW_TOP_LEVEL_AWAIT
         self._docstring_may_come = True
         self._lines_above = 0
 
-    def parsed(self, cells: list[Cell]) -> Iterator[_Parsed]:
+    def parsed(self, cells: list[Cell]) -> Iterator[Parsed]:
         """Yield the cells in Python, each when the ones before it have been compiled."""
         every = map(self._parsed, cells)
         return self._reduced(list(every)) if self._only else every
 
-    def compile(self, parsed: _Parsed) -> Unit:
+    def compile(self, parsed: Parsed) -> tuple[CodeType, str | None]:
         """Compile one cell, changed where running it as it is would not do."""
         cell, (text, capture, is_timed), content = parsed
-        if isinstance(content, ast.Module):
+        code: Any = content
+        if not isinstance(content, _CODE):
+            from nbimport.machinery import trees
+
             tree = content
             if self._neighbours:
                 siblings.bind(tree, self._path, self._neighbours)
-            if not self._docstring_may_come and ast.get_docstring(tree, clean=False) is not None:
-                tree.body.insert(0, _at_top(ast.Pass()))
+            if not self._docstring_may_come:
+                trees.without_docstring(tree)
             if _SHOWS_CLASS_LINES:
-                _note_class_lines(tree, self._lines_above + 2)
+                trees.note_class_lines(tree, self._lines_above + 2)
             if is_timed:
-                tree = _leaving_nothing(tree)
-            content = cast("CodeType", self._guarded(cell, tree, text))
+                tree = trees.leaving_nothing(tree)
+            code = self._guarded(cell, tree, text)
         if self._docstring_may_come:
             self._docstring_may_come = not _first_code(text)
         self._lines_above += text.rstrip(NL).count(NL) + 4
-        self._flags |= content.co_flags & _FUTURE_FLAGS
-        return Unit(content, capture)
+        self._flags |= code.co_flags & _FUTURE_FLAGS
+        return code, capture
 
-    def _parsed(self, cell: Cell) -> _Parsed:
+    def _parsed(self, cell: Cell) -> Parsed:
         """Read a cell as Python, and only if it is none as IPython syntax."""
         source = cell.source
         try:
-            return self._understood(cell, syntax.Translation(source))
+            return self._understood(cell, (source, None, False))
         except SyntaxError as error:
+            from nbimport.notebook import syntax
+
             if not syntax.may_be_ipython(source):
                 raise
             try:
@@ -159,15 +153,15 @@ class _CellCompiler:
                 raise error from None
         return self._understood(cell, translation)
 
-    def _understood(self, cell: Cell, translation: syntax.Translation) -> _Parsed:
+    def _understood(self, cell: Cell, translation: Translation) -> Parsed:
         """Compile at once; parse apart only where the tree may have to change.
 
         Doing both would be slower, and would give each warning about the code twice.
         """
-        text = translation.text
+        text, _, is_timed = translation
         parse = (
             self._only is not None
-            or translation.is_timed
+            or is_timed
             or (_SHOWS_CLASS_LINES and "class" in text)
             or (not self._docstring_may_come and _first_code(text)[:2].strip("rRuU")[:1] in _QUOTES)
             or (
@@ -175,24 +169,27 @@ class _CellCompiler:
                 and not siblings.imported_names([text]).isdisjoint(self._neighbours)
             )
         )
-        flags = ast.PyCF_ONLY_AST if parse else 0
-        return _Parsed(cell, translation, self._guarded(cell, text, text, flags))
+        flags = _ONLY_AST if parse else 0
+        return cell, translation, self._guarded(cell, text, text, flags)
 
-    def _reduced(self, cells: list[_Parsed]) -> Iterator[_Parsed]:
+    def _reduced(self, cells: list[Parsed]) -> Iterator[Parsed]:
         """Yield the cells without their work."""
-        needed = set().union(*(base_names(cast("ast.Module", tree)) for _, _, tree in cells))
+        from nbimport.notebook.definitions import base_names, edited, only_definitions
+
+        tree: Any  # in this mode no cell is compiled yet
+        needed: set[str] = set()
+        for _, _, tree in cells:
+            needed.update(base_names(tree))
         dropped: set[str] = set()
-        for cell, translation, content in cells:
-            tree = cast("ast.Module", content)  # in this mode always
+        for cell, (whole, capture, is_timed), tree in cells:
             try:
                 edits = only_definitions(tree, dropped, needed)
             except RecursionError as error:
                 raise _unparsable(
                     error, cell, sourcemap.cell_name(self._path, cell.number)
                 ) from None
-            dropped.update((translation.capture or "").split())
-            text = edited(translation.text, edits)
-            yield _Parsed(cell, translation._replace(text=text, capture=None), tree)
+            dropped.update((capture or "").split())
+            yield cell, (edited(whole, edits), None, is_timed), tree
 
     def _guarded(
         self, cell: Cell, source: str | ast.Module, text: str, flags: int = 0
@@ -206,7 +203,9 @@ class _CellCompiler:
             except SyntaxError as error:
                 if _LATE_FUTURE not in str(error):
                     raise
-                tree = _with_futures_first(source)
+                from nbimport.machinery.trees import with_futures_first
+
+                tree = with_futures_first(source)
                 return compile(tree, name, "exec", flags, dont_inherit=True)  # type: ignore[no-any-return] # as above
         except SyntaxError as error:
             _complete(error, cell, name, text)
@@ -219,15 +218,6 @@ def _first_code(text: str) -> str:
     """Return the first line that is neither blank nor a comment, without its indentation."""
     lines = map(str.strip, text.split(NL))
     return next((line for line in lines if line and not line.startswith("#")), "")
-
-
-def _with_futures_first(source: str | ast.Module) -> ast.Module:
-    """Let other statements precede a future import in its cell, as IPython does."""
-    tree = ast.parse(source) if isinstance(source, str) else source
-    first = tree.body[: ast.get_docstring(tree, clean=False) is not None]
-    late = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
-    rest = [node for node in tree.body if node not in first + late]
-    return ast.Module(body=first + late + rest, type_ignores=[])
 
 
 def _complete(error: SyntaxError, cell: Cell, name: str, text: str) -> None:
@@ -260,34 +250,7 @@ def _unparsable(error: Exception, cell: Cell, name: str) -> SyntaxError:
     return SyntaxError(message, (name, line, 1, text, line, 1))
 
 
-def _at_top(node: _Node) -> _Node:
-    """Give a node that stands in no cell the cell's first line."""
-    return ast.fix_missing_locations(ast.copy_location(node, ast.Pass(lineno=1, col_offset=0)))
-
-
-def _leaving_nothing(tree: ast.Module) -> ast.Module:
-    """Return a module that runs a body as a function's, as ``%%timeit`` does."""
-    template = ast.parse("def inner(): pass\ninner()\ndel inner")
-    for node in ast.walk(template):
-        if isinstance(node, ast.FunctionDef | ast.Name):
-            vars(node).update({"name" if isinstance(node, ast.FunctionDef) else "id": "<timeit>"})
-            if isinstance(node, ast.FunctionDef):
-                node.body = tree.body or node.body
-    return template
-
-
-def _note_class_lines(tree: ast.Module, line_above: int) -> None:
-    """Let `inspect.getsource` find classes in the whole module's text on Python 3.13 and later.
-
-    There it reads ``__firstlineno__`` as a line of the module's file, and ours counts in the cell.
-    """
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            place = ast.copy_location(ast.Constant(first + line_above), node)
-            target = ast.copy_location(ast.Name("__firstlineno__", ast.Store()), node)
-            note = ast.copy_location(ast.Assign([target], place), node)
-            node.body.insert(1 if ast.get_docstring(node, clean=False) is not None else 0, note)
+_CODE = type(compile_notebook.__code__)
 
 
 def check_path(path: str) -> None:

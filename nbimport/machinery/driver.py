@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from types import CodeType
-from typing import NamedTuple
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+    # One compiled cell, and the arguments of ``%%capture`` if it has them.
+    Unit = tuple[CodeType, str | None]
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 _HELPERS = "__import__('nbimport.machinery.execution', None, None, ('*',))"
 _SESSION_NAMES = ("display", "get_ipython")
-
-
-class Unit(NamedTuple):
-    """One compiled cell; `capture` holds the arguments of ``%%capture``."""
-
-    code: CodeType
-    capture: str | None
 
 
 def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
@@ -27,25 +24,25 @@ def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
     """
     lines = [] if title is None else [repr(title)]
     mentioned: set[str] = set()
-    for unit in units:
-        _mention(unit.code, mentioned)
+    for code, _ in units:
+        _mention(code, mentioned)
     used = [
         name
         for name in _SESSION_NAMES
-        if name in mentioned and any(_loads(unit.code, name) for unit in units)
+        if name in mentioned and any(_loads(code, name) for code, _ in units)
     ]
     lines += [f"{_HELPERS}.provide({name!r}, globals(), {magics!r})" for name in used]
-    awaits = any(unit.code.co_flags & _COROUTINE for unit in units)
-    for index, unit in enumerate(units):
-        if unit.capture is not None:
-            lines.append(f"{_HELPERS}.captured(lambda: {index}, {unit.capture!r}, {awaits})")
+    awaits = any(code.co_flags & _COROUTINE for code, _ in units)
+    for index, (_, capture) in enumerate(units):
+        if capture is not None:
+            lines.append(f"{_HELPERS}.captured(lambda: {index}, {capture!r}, {awaits})")
         elif awaits:
             lines.append(f"{_HELPERS}.run(lambda: {index})")
         else:
             lines.append(f"(lambda: {index})()")
     template = compile("\n".join(lines), "<frozen importlib._bootstrap_external>", "exec", 0, True)  # noqa: FBT003 - positional in C
-    code = iter([unit.code for unit in units])
-    consts = tuple(next(code) if isinstance(c, CodeType) else c for c in template.co_consts)
+    codes = iter([code for code, _ in units])
+    consts = tuple(next(codes) if isinstance(c, _CODE) else c for c in template.co_consts)
     return template.replace(co_consts=consts, co_name="_call_with_frames_removed")
 
 
@@ -53,7 +50,7 @@ def _mention(code: CodeType, names: set[str]) -> None:
     """Add the global and attribute names in code, and in code inside it, to some names."""
     names.update(code.co_names)
     for const in code.co_consts:
-        if type(const) is CodeType:
+        if isinstance(const, _CODE):
             _mention(const, names)
 
 
@@ -65,4 +62,7 @@ def _loads(code: CodeType, name: str) -> bool:
         for instruction in dis.get_instructions(code):
             if instruction.argval == name and instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
                 return True
-    return any(_loads(const, name) for const in code.co_consts if isinstance(const, CodeType))
+    return any(_loads(const, name) for const in code.co_consts if isinstance(const, _CODE))
+
+
+_CODE = type(driver.__code__)

@@ -6,10 +6,13 @@ therefore imported only for them. Knows neither the import system nor how a cell
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from _json import make_scanner
 
 from nbimport.errors import NotebookFormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # A cell's cost is about 20 us to compile: more cells than this is no notebook a person wrote, and
 # refusing it at once beats minutes of silence.
@@ -83,12 +86,39 @@ def _document(data: bytes, path: str) -> dict[str, Any]:
     if data.count(b'"cell_type"') > 2 * MAX_CELLS:  # outputs may speak of it too
         raise _too_many(path)
     try:
-        document = json.loads(data)
+        document = _parsed(data)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise NotebookFormatError(_why_not_json(data, path, error), path=path) from error
     if not isinstance(document, dict):
         raise _wrong(path, f"it holds a JSON {type(document).__name__}, not an object")
     return document
+
+
+class _Strict:
+    """Tell the scanner what `json.loads` tells it."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int = float, int
+    parse_constant = staticmethod(float)  # of "NaN", "Infinity", "-Infinity"
+
+
+def _parsed(data: bytes) -> Any:  # noqa: ANN401 - JSON holds anything
+    """Parse JSON as `json.loads` does, which is asked only if something is unusual.
+
+    The package takes longer to import than most notebooks to read; its scanner is in C.
+    """
+    if data[:1] == b"{" and data[1:2] != b"\0":
+        text = data.decode("utf-8", "surrogatepass")
+        try:
+            document, end = make_scanner(_Strict)(text, 0)  # type: ignore[arg-type] # has what it reads
+            if not text[end:].strip(" \t\n\r"):
+                return document
+        except (StopIteration, ValueError):
+            pass  # let json.loads() say what is wrong
+    import json
+
+    return json.loads(data)
 
 
 def _why_not_json(data: bytes, path: str, error: Exception) -> str:
@@ -114,6 +144,8 @@ def _upgraded(document: dict[str, Any], path: str) -> dict[str, Any]:
     import nbformat  # up to 1.5 s, and only old notebooks need it
 
     try:
+        import json
+
         text = json.dumps(document)
         return dict(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call] # theirs
     except Exception as error:
