@@ -124,10 +124,10 @@ def test_a_syntax_error_has_its_caret_in_the_right_cell(notebook, python, cell, 
     """
     assert python(snippet) == f"{path} cell 2 {line} {caret} {text!a}\n"
     report = python("import analysis", fails=True, env={"PYTHONIOENCODING": "utf-8"}).splitlines()
-    assert report[2] == f'  File "{path} cell 2", line {line}'
-    assert report[3].strip() == text.strip()
-    start = report[3].index(text.strip()) - (len(text) - len(text.strip()))
-    assert report[4].index("^") == start + caret - 1
+    at = report.index(f'  File "{path} cell 2", line {line}')
+    assert report[at + 1].strip() == text.strip()
+    start = report[at + 1].index(text.strip()) - (len(text) - len(text.lstrip()))
+    assert report[at + 2].index("^") == start + caret - 1
     assert len([entry for entry in report if entry.startswith("  File ")]) == 2
 
 
