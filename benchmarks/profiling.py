@@ -26,6 +26,7 @@ from profiling_nets import THREE, build
 import magics
 from magics import units
 from magics.measurement.environment import processor
+from magics.theory.memory import peaks_of, predicted_peak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,6 +97,25 @@ def repeatability() -> Iterable[Ratio]:
         )  # fmt: skip
 
 
+def peaks() -> Iterable[Ratio]:
+    """Predict the peak memory of a batch of four from those of one and two."""
+    for backward in (False, True):
+        for name in THREE:
+            model, found = build(name), {}
+            for batch in (1, 2, 4):
+                profile = magics.profile(
+                    model, image(batch), measure=False, memory=True, backward=backward,
+                    mode="train" if backward else "eval", receptive_field=False,
+                )  # fmt: skip
+                found[batch] = peaks_of(profile)
+            predicted = predicted_peak((1, found[1]), (2, found[2]), 4)
+            what = "training" if backward else "inference"
+            yield Ratio(
+                f"predicted / true peak memory of {what}, {name}, batch 4", "0.95 to 1.05",
+                f"{predicted / max(found[4]):.3f}",
+            )  # fmt: skip
+
+
 def in_forwards(
     model: nn.Module, x: torch.Tensor, tools: dict[str, Callable[[], object]]
 ) -> dict[str, float]:
@@ -140,7 +160,7 @@ def tables(*, with_peers: bool) -> None:
             with profiling_peers.quiet():
                 counted[name] = count(model, x)
         except Exception as error:  # noqa: BLE001, other people's programs
-            print(f"{name}: failed here ({type(error).__name__}: {error})\n")
+            print(f"\n{name}: failed here ({type(error).__name__}: {error})")
             continue
         tools[name] = _silently(count, model, x)
     goals = {"magics, counts only": "1.3", "magics, everything": "15"}
@@ -180,6 +200,7 @@ def main() -> int:
         for name in THREE:
             _print(passes(name, batch))
     _print(repeatability())
+    _print(peaks())
     with tempfile.TemporaryDirectory(prefix="magics-benchmark-") as folder:
         if not options.no_peers:
             problem = profiling_peers.install(folder)

@@ -40,6 +40,8 @@ def install(folder: str) -> str:
 
 def peers() -> Iterator[tuple[str, Count]]:
     """Yield the profilers that are here, by name."""
+    # None needs it for ResNet-50, and one that was built for another torch breaks them.
+    sys.modules["torchvision"] = None  # type: ignore[assignment]  # as if not installed
     yield "torch.utils.flop_counter", _flop_counter
     yield "torch.profiler", _profiler
     for name, module, count in (
@@ -49,8 +51,8 @@ def peers() -> Iterator[tuple[str, Count]]:
     ):
         try:
             yield name, count(import_module(module))
-        except ImportError as error:
-            print(f"{name}: not to be had here ({error})\n")
+        except Exception as error:  # noqa: BLE001, other people's programs
+            print(f"\n{name}: not to be had here ({type(error).__name__}: {error})")
 
 
 @contextlib.contextmanager
@@ -83,7 +85,7 @@ def _profiler(model: nn.Module, x: torch.Tensor) -> int:
 
 def _torchinfo(package: Any) -> Count:  # noqa: ANN401, a module
     def count(model: nn.Module, x: torch.Tensor) -> int:
-        return int(package.summary(model, input_data=x, verbose=0, mode="same").total_mult_adds)
+        return int(package.summary(model, input_data=x, verbose=0).total_mult_adds)
 
     return count
 

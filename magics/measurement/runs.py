@@ -32,6 +32,8 @@ from magics.measurement.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from torch import nn
+
     from magics.measurement.modules import Target
     from magics.measurement.rows import Key, Plan
     from magics.measurement.state import Watch
@@ -77,6 +79,7 @@ class Runner:
         self._target, self._plan, self._watch = target, plan, watch
         self._args, self._kwargs = args, kwargs
         self._gradients = Gradients()
+        self._timed = _with_rows(target, plan)
         self.backward = backward
 
     def call(self) -> object:
@@ -145,7 +148,7 @@ class Runner:
         log, clock = meter.log, meter.clock
         log.events.clear()
         with ExitStack() as stack:
-            stack.enter_context(replaced_forwards(self._target.modules, log.forward))
+            stack.enter_context(replaced_forwards(self._timed, log.forward))
             stack.enter_context(replaced_functions(self._plan.functions, log.function))
             call = self._target.call
             if self._target.model is None:
@@ -204,6 +207,16 @@ class Meter:
             return first, None
         backward = Attribution(plan, self._call, self._node, forward)
         return first, _pass(backward, forest(events[calls:], calls), times[3] - times[2])
+
+
+def _with_rows(target: Target, plan: Plan) -> dict[str, nn.Module]:
+    """Return the modules that are rows, or call functions that are.
+
+    The time of all others is everything else, which is what the rows leave of the whole: there
+    is no need to read a clock for them.
+    """
+    wanted = {row.call.path for row in plan.rows if row.call.module is None} | plan.modules
+    return {path: module for path, module in target.modules.items() if path in wanted}
 
 
 def _wholes(clock: Clock, marks: list[int]) -> Passes:

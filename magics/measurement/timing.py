@@ -1,9 +1,9 @@
 """Time per row: plain and instrumented runs in turn, until stable or out of budget.
 
-Every module's forward is replaced on its instance and reads the clock before and after; a
-module's own time is its duration less that of the calls inside. A container's own time is
-glue, so all rows add up to the whole run by construction; what the clock readings cost is
-measured and subtracted.
+The forward of every module that is a row is replaced on its instance and reads the clock
+before and after; its own time is its duration less that of the rows inside. What the rows
+leave of the whole run is everything else (glue, containers, framework), so that all add up to
+it by construction; what the clock readings cost is measured and subtracted.
 """
 
 from __future__ import annotations
@@ -194,10 +194,10 @@ class Stopwatch:
                 return
         self._again(max(timings.contention, contention.ratio()), deadline)
 
-    def _budget(self, length_s: float) -> float:
+    def _budget(self, length_s: float, runs: int = _BUDGET_RUNS) -> float:
         """Return how long to measure runs of some length [ns]."""
         least, most = _BUDGET_S
-        usual = min(max(_BUDGET_RUNS * length_s, least), most)
+        usual = min(max(runs * length_s, least), most)
         return (self._budget_s or usual) / NANOSECOND
 
     def _again(self, ratio: float, deadline: float) -> None:
@@ -208,7 +208,7 @@ class Stopwatch:
         self._timings = Timings(CPU if threads == 1 else PROCESS, threads, contention=ratio)
         begin = WALL.read()
         length = sum(one.whole for one in self._runner.plain(WALL) if one)
-        budget = self._budget(length)
+        budget = self._budget(length, _BUDGET_RUNS - WARM_UPS)
         deadline = begin + budget if self._budget_s is None else max(deadline, begin + budget / 2)
         if changed:
             self._warm_up(1, length, deadline)
