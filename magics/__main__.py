@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"python -m magics: {error}\n")
         return 2
     except KeyboardInterrupt as interruption:
-        sys.stdout.write(f"{_writable(str(getattr(interruption, 'partial', '')))}\n")
+        partial = getattr(interruption, "partial", None)
+        if partial is not None:
+            sys.stdout.write(f"{_writable(str(partial))}\n")
         return _INTERRUPTED
     sys.stdout.write(f"{_writable(str(result))}\n")
     return 0

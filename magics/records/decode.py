@@ -25,8 +25,9 @@ def decoded(kind: Any, value: Any, place: str) -> Any:  # noqa: ANN401, any type
     origin = get_origin(kind)
     if is_dataclass(kind):
         return _record(kind, value, place)
-    if origin is UnionType:
-        return _one_of(get_args(kind), value, place)
+    if origin is UnionType:  # some type, or None
+        (some,) = (option for option in get_args(kind) if option is not NoneType)
+        return None if value is None else decoded(some, value, place)
     if origin is tuple:
         return _tuple(get_args(kind), value, place)
     if origin is Mapping:
@@ -77,18 +78,6 @@ def _hints(kind: Any) -> dict[str, Any]:  # noqa: ANN401, any record
     names = {item.name for item in fields(kind)}
     hints = get_type_hints(kind, localns={"Mapping": Mapping})
     return {name: hint for name, hint in hints.items() if name in names}
-
-
-def _one_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:  # noqa: ANN401, any value
-    if value is None and NoneType in kinds:
-        return None
-    rest = [kind for kind in kinds if kind is not NoneType]
-    for kind in rest[:-1]:
-        try:
-            return decoded(kind, value, place)
-        except RecordError:
-            continue
-    return decoded(rest[-1], value, place)
 
 
 def _tuple(kinds: tuple[Any, ...], value: object, place: str) -> tuple[Any, ...]:

@@ -34,11 +34,6 @@ class Column:
     share: tuple[float, ...] = ()
     rank: int = 0
 
-    @property
-    def title(self) -> str:
-        """Head and unit."""
-        return f"{self.head} [{self.unit}]" if self.unit else self.head
-
     def bar(self, place: int) -> float:
         """Return how long a row's bar is, from 0 to 1 for the largest row."""
         longest = max(self.share)

@@ -101,6 +101,22 @@ def test_a_wrong_argument_is_one_line_and_exit_2(folder, capsys, arguments, mess
     assert said.err.count("\n") == 1
 
 
+def test_ctrl_c_prints_what_was_measured_and_exits_130(folder, capsys):
+    (folder / "stops.py").write_text(
+        "import itertools, signal, torch\n"
+        "class Stops(torch.nn.Conv2d):\n"
+        "    calls = itertools.count()\n"
+        "    def forward(self, x):\n"
+        "        if next(self.calls) == 20:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "        return super().forward(x)\n"
+        "net = Stops(3, 4, 3, bias=False)\n"
+    )
+    assert command.main(["stops.py:net", "1x3x8x8", "--budget", "60", "--no-roofline"]) == 130
+    said = capsys.readouterr().out
+    assert not said or "Interrupted" in said
+
+
 def run(folder, *arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "magics", *arguments],

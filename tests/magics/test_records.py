@@ -148,6 +148,7 @@ def test_what_is_no_profile_is_refused_in_one_line(text):
         (("layers", 0, "forward", "replicates_s"), [], "profile.layers[0].forward: replicates_s"),
         (("layers", 0, "forward"), 3, "profile.layers[0].forward: not a Measurement (got 3)"),
         (("environment", "mode"), 1, "profile.environment.mode: not text (got 1)"),
+        (("memory",), [], "profile.memory: not a table (got [])"),
         (("ceilings", "flops_per_s"), -1, "profile.ceilings: Ceilings: rates"),
     ],
 )

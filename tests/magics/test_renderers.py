@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from textwrap import dedent
@@ -12,7 +13,7 @@ from textwrap import dedent
 import pytest
 from examples import HOSTILE, everything, layer, profile
 
-from magics.records import LayerProfile, Measurement, Profile
+from magics.records import LayerProfile, Measurement, Profile, ReceptiveField
 
 
 def text_of(made):
@@ -179,6 +180,50 @@ def test_numbers_stand_below_each_other():
     rows = [lines[start + 3][:end], lines[start + 4][:end], lines[start + 7][:end]]
     assert [row.rsplit(maxsplit=1)[1] for row in rows] == ["0.007", "6.912", "6.919"]
     assert {len(row.rstrip()) for row in rows} == {end}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"kernel_size": (1, 1), "stride": (1, 1), "padding": ((0, 0), (0, 0))}, "conv2d k1"),
+        ({"stride": (1, 1), "dilation": (2, 2)}, "conv2d k3 p1 d2"),
+        ({"kernel_size": (3, 1), "stride": (2, 1), "groups": 4}, "conv2d k3x1 s2x1 p1 g4"),
+        ({"stride": (1, 1), "padding": ((0, 1), (0, 1))}, "conv2d k3 p0:1"),
+    ],
+)
+def test_arguments_are_short_and_defaults_are_left_out(arguments, shown):
+    assert f" {shown}  " in text_of(profile([layer("x", **arguments)]))
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown"),
+    [
+        (ReceptiveField(size=(43, 43)), "43"),
+        (ReceptiveField(size=(43, 7)), "43x7"),
+        (ReceptiveField(size=(43, 7), whole_input=True), "all"),
+        (None, ""),
+    ],
+)
+def test_a_receptive_field_is_a_size_per_axis(seen, shown):
+    head, row = Page(html_of(profile([layer("x", receptive_field=seen), layer("y")]))).tables[-1][
+        :2
+    ]
+    assert row[head.index("sees")] == shown
+
+
+def test_a_slower_backward_and_repeated_rounds_are_said():
+    made = replace(
+        everything(),
+        layers=tuple(
+            replace(row, forward=Measurement(replicates_s=(0.010, 0.011, 0.010, 0.011)))
+            for row in everything().layers
+        ),
+        instrumented=Measurement(replicates_s=(0.001,) * 3),
+    )
+    shown = text_of(made)
+    assert "repeated, a layer's time differs by 9.5 %" in shown  # 1 ms of 10.5 ms
+    assert "faster, which is noise" in shown
+    assert "of the backward" in shown
 
 
 def test_a_name_too_long_keeps_its_beginning_and_its_end():

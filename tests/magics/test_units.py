@@ -49,6 +49,8 @@ def test_a_time_keeps_three_digits(value):
         (units.percent(0.987), "98.7 %"),
         (units.percent(0.5, 0), "50 %"),
         (units.ratio(1.015), "1.015x"),
+        (units.intensity(None), units.MISSING),
+        (units.intensity(0), "0"),
         (units.intensity(24.12), "24.1"),
         (units.intensity(1234.5), "1,234"),
         (units.shape((8, 3, 224, 224)), "8x3x224x224"),
