@@ -41,6 +41,8 @@ class RandomNetwork(nn.Module):
         self.draw = draw
         self.dims = dims
         self.names = [draw.choice(PLAIN + (ODD if odd else [])) for _ in range(steps)]
+        if dims == 1:  # three dimensions are a signal only where a window slides
+            self.names[0] = "conv"
         self.layers = nn.ModuleDict()
         self.drawn = {}
         self.probing = False

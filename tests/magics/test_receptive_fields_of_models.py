@@ -143,6 +143,7 @@ def test_signals_volumes_and_inputs_without_a_batch_have_fields(conv, pool, shap
     assert found["1"].size == size
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_memory_format_and_script_change_nothing():
     model = nn.Sequential(nn.Conv2d(2, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3, 2)).eval()
     image = torch.randn(1, 2, 32, 32)

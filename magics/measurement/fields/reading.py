@@ -10,23 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magics.measurement.fields import moves, windows
-from magics.measurement.fields.combining import joined
-from magics.measurement.fields.concatenating import concatenated
+from magics.measurement.fields import moves, products, windows
 from magics.measurement.fields.layout import LostError
-from magics.measurement.fields.places import Place, inserted, permuted, resized, viewed
+from magics.measurement.fields.places import Place, permuted, resized, viewed
 from magics.measurement.fields.rules import CONSTANTS, POINTWISE, RULES, pointwise
 from magics.measurement.fields.settling import settled
 from magics.measurement.fields.slicing import sliced
-from magics.measurement.fields.tape import MAX_INDICES, Mark, Ref, Step
-from magics.theory.axis_maps import AxisMap
+from magics.measurement.fields.tape import Mark, Ref, Step
+from magics.measurement.fields.writing import slice_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from magics.measurement.fields.canvas import Canvas
+    from magics.theory.axis_maps import AxisMap
 
-del windows  # imported for its rules
+del products, windows  # imported for their rules
 
 _UNREAD = (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError)
 """What a rule raises for arguments that another version of torch gave a new meaning."""
@@ -233,63 +232,10 @@ class Reading:
                 order = moves.order(step)
                 return permuted(value, [order.index(dim) for dim in range(len(order))])
             if step.name in moves.SLICES:
-                return self._slice_written(step, index, old, value)
+                return slice_written(self.canvas, step, index, old, value)
         except LostError as lost:
             return lost
         return LostError(f"memory is written through aten::{step.name}")
-
-    def _slice_written(
-        self, step: Step, index: int, old: Place | None, value: Place | None
-    ) -> Place | None:
-        dim, indices = moves.ranges(step)[index]
-        size = step.refs()[0].shape[dim]
-        if step.name in moves.DROPS and value is not None:
-            value = inserted(value, dim)
-        if len(indices) == size:
-            return value
-        if len(indices) > 1 and indices.step != 1:
-            every = indices.start < indices.step and indices[-1] + indices.step >= size
-            if not every or indices.step < 0:
-                raise LostError("every so many elements of a stretch are written in place")
-            return self._comb_written(indices, size, [old, value], dim)
-        parts: list[tuple[Place | None, int]] = []
-        for part in (range(indices.start), range(indices.start + len(indices), size)):
-            rest = None if old is None or not part else sliced(self.canvas, old, dim, part)
-            parts.append((rest, len(part)))
-        parts.insert(1, (value, len(indices)))
-        return concatenated(self.canvas, [part for part in parts if part[1]], dim)
-
-    def _comb_written(
-        self, indices: range, size: int, sources: list[Place | None], dim: int
-    ) -> Place | None:
-        """Take every so many elements from the second source and the rest from the first."""
-        step, first = indices.step, indices.start
-        parts: list[Place] = []
-        taps = [() if unit == first else (unit,) for unit in range(step)]
-        own = [(0,) if unit == first else () for unit in range(step)]
-        maps = AxisMap(tuple(taps), step), AxisMap(tuple(own))
-        for place, axis_map in zip(sources, maps, strict=True):
-            if place is None:
-                continue
-            settled_place, axis = settled(self.canvas, place, dim)
-            if axis is None:
-                return self._teeth(indices, size, sources, dim)
-            parts.append(resized(self.canvas, settled_place, {dim: (axis, axis_map, size)}))
-        return joined(self.canvas, parts, parts[0].shape) if parts else None
-
-    def _teeth(
-        self, indices: range, size: int, sources: list[Place | None], dim: int
-    ) -> Place | None:
-        """Do the same for channels, one by one."""
-        if size > MAX_INDICES:
-            raise LostError("every so many of very many channels are written in place")
-        parts: list[tuple[Place | None, int]] = []
-        for at in range(size):
-            here = sources[at in indices]
-            which = indices.index(at) if at in indices else at
-            one = range(which, which + 1)
-            parts.append((None if here is None else sliced(self.canvas, here, dim, one), 1))
-        return concatenated(self.canvas, parts, dim)
 
     def _results(self, step: Step) -> list[Value]:
         count = len(step.outputs)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from magics.measurement.dispatch import OperatorObserver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -213,7 +214,7 @@ def _indices(tensor: torch.Tensor) -> tuple[int, ...] | None:
     return tuple(tensor.tolist())
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(OperatorObserver):
     def __init__(self, tape: Tape) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._tape = tape
