@@ -67,9 +67,9 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
         from nbimport.notebook import sourcemap
 
         function = obj.fget if type(obj) is property else obj
-        # A lazy module's attributes, for one, may raise anything.
-        is_function = inspect.isroutine(function)
-        code = getattr(inspect.unwrap(function), "__code__", None) if is_function else None
+        # Anything else may answer `getattr` with an import that fails, as six's lazy modules do.
+        is_known = inspect.isfunction(function) or "__wrapped__" in getattr(function, "__dict__", ())
+        code = getattr(inspect.unwrap(function), "__code__", None) if is_known else None
         cell = getattr(code, "co_filename", "")
         if sourcemap.parse_cell_name(cell):
             test = original(self, obj, name, module, globs, linecache.getlines(cell))
