@@ -68,7 +68,8 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
 
         function = obj.fget if type(obj) is property else obj
         # Anything else may answer `getattr` with an import that fails, as six's lazy modules do.
-        is_known = inspect.isfunction(function) or "__wrapped__" in getattr(function, "__dict__", ())
+        own = getattr(function, "__dict__", ())
+        is_known = inspect.isfunction(function) or "__wrapped__" in own
         code = getattr(inspect.unwrap(function), "__code__", None) if is_known else None
         cell = getattr(code, "co_filename", "")
         if sourcemap.parse_cell_name(cell):
