@@ -7,7 +7,6 @@ mentions nbimport or where a `Config` is made; so is the TOML parser.
 from __future__ import annotations
 
 import os
-from keyword import iskeyword
 
 from nbimport.errors import ConfigError
 
@@ -162,6 +161,8 @@ def _strings(field: str, value: object) -> tuple[str, ...]:
 def _folders(value: object, root: str) -> dict[str, str]:
     if not hasattr(value, "items"):
         raise ConfigError(f'mounts: {value!r} is no table; write {{ name = "folder" }}')
+    from keyword import iskeyword  # for who has mounts
+
     folders = {}
     for name, folder in value.items():
         if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
