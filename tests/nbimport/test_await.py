@@ -5,7 +5,7 @@ import pytest
 CELLS = (
     "import asyncio",
     "async def value(n):\n    await asyncio.sleep(0)\n    return n",
-    "x = await value(3)\nasync with asyncio.timeout(9):\n    y = [await value(n) for n in range(2)]",
+    "x = await value(3)\nasync with asyncio.timeout(9):\n    y = [await value(0), 1]",
     "z = await asyncio.gather(value(1), value(2))",
     "%time w = await value(4)",
 )

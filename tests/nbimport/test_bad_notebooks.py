@@ -120,8 +120,8 @@ def test_a_failed_import_leaves_no_module(python, tmp_path):
 
 # Hostile cells, with what their error says.
 CELLS = {
-    "x = '\ud800'": "cell 2 can't be compiled: it holds a lone surrogate, which no file can hold",
-    "x = 1\n\n\ud800": "cell 2 can't be compiled: it holds a lone surrogate, which no file can hold",
+    "x = '\ud800'": "cell 2 can't be compiled: it holds a lone surrogate, which",
+    "x = 1\n\n\ud800": "cell 2 can't be compiled: it holds a lone surrogate, which",
     "x = 1\0": "source code string cannot contain null bytes",
     "-" * 100_000 + "1": "",
     "(" * 100_000: "",
@@ -290,20 +290,18 @@ def mutated(value, path, change):
 
 def outcome_is_clear(data):
     """Compile what bytes hold, as an import would; let only the promised errors pass."""
+    message, filename = "/folder/x.ipynb: ", "/folder/x.ipynb cell "
     try:
         notebook = reader.read(data, "/folder/x.ipynb")
         for only in None, "definitions":
             compile_notebook(notebook, Config(), only, ())
             python_source(notebook, Config(), only)
     except NotebookFormatError as error:
-        assert str(error).startswith("/folder/x.ipynb: ")
+        message = str(error)
     except SyntaxError as error:
-        assert error.filename.startswith("/folder/x.ipynb cell ")
-    assert notebook_is_text(data)
-
-
-def notebook_is_text(data):
-    return isinstance(data, bytes)
+        filename = error.filename
+    assert message.startswith("/folder/x.ipynb: ")
+    assert filename.startswith("/folder/x.ipynb cell ")
 
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -332,17 +330,11 @@ def test_a_notebook_with_any_bytes_changed_is_read_or_refused(data):
 PIECES = st.sampled_from(
     [
         *"\n\n\n\t ()[]{}'\"\\%!?#;,/=:@",
-        "%%",
-        "%time ",
-        "%%capture o\n",
-        "%%timeit ",
-        "!ls",
-        "x",
-        "1",
+        *("%%", "%time ", "%%capture o\n", "%%timeit ", "!ls", "x", "1", " = ", "if x:\n    "),
+        *("    ", "'''", 'f"', "In [1]: ", ">>> ", "...", "class A:\n", "await ", "import os"),
+        *("\x0c", "\u2028", "é", "\ud800", "\0", "\r", "def f(x):\n  ", "??", "%env A=1", "x?"),
+        *("from __future__ import annotations\n", "%%bash\n", "= %env", "return", "lambda:"),
     ]
-    + [" = ", "if x:\n    ", "    ", "'''", 'f"', "In [1]: ", ">>> ", "...", "class A:\n", "await "]
-    + ["import os", "\x0c", "\u2028", "é", "\ud800", "\0", "\r", "def f(x):\n  ", "??", "%env A=1"]
-    + ["from __future__ import annotations\n", "x?", "%%bash\n", "= %env", "return", "lambda:"]
 )
 
 

@@ -177,8 +177,7 @@ _COMPARE = """
 @pytest.mark.parametrize("options", [(), ("-bb", "-W", "error"), ("-X", "utf8=0")])
 def test_a_cell_means_what_the_same_python_file_means(notebook, script, python, options):
     for number, source in enumerate(TRAPS):
-        source = source.replace("no-such-codec", "utf-8")
-        notebook(f"nb/m{number}.ipynb", {"source": TRAPS[number]})
+        notebook(f"nb/m{number}.ipynb", {"source": source})
         path = script(f"py/m{number}.py", "")
         # A cookie is about bytes. A cell has none: its text is as given.
         path.write_text(source.replace("coding", "c0ding"), encoding="utf-8", newline="")
@@ -202,7 +201,7 @@ def _statement(rng, depth=0):
         f"{name} = lambda x={rng.randrange(9)}: x\n{name} = {name}()",
         f"{name} = {{'k': {other}, # comment?\n 'l': 1}}",
         f"{name} = len(str({other})) \\\n  % 7",
-        f"def f_{name}(x):\n    '''Doc.\n    %no\n    '''\n    return x\n{name} = f_{name}({other})",
+        f"def f(x):\n    '''Doc.\n    %no\n    '''\n    return x\n{name} = f({other})",
         f"class K_{name}:\n    v = {rng.randrange(9)}\n{name} = K_{name}.v",
         f"import math as {name}\n{name} = {name}.floor(2.5)",
     ]

@@ -19,7 +19,8 @@ KEPT = {
     "RATE = 1\nRATE += 1\nHALF = RATE / 2": {"RATE", "HALF"},
     "SQUARES = [n * n for n in range(4)]": {"SQUARES"},
     "numbers = [work(n) for n in range(4)]\ntotal = sum(n for n in numbers)": set(),
-    "import re, logging, pathlib, os\nWORD = re.compile(r'\\w+')\nlog = logging.getLogger(__name__)\n"
+    "import re, logging, pathlib, os\nWORD = re.compile(r'\\w+')\n"
+    "log = logging.getLogger(__name__)\n"
     "HERE = pathlib.Path('.').resolve()\nDATA = os.path.join('a', 'b')\n"
     "HOST = os.environ.get('NO_SUCH', 'x')": {
         *"re logging pathlib os WORD log HERE DATA HOST".split()
@@ -44,7 +45,8 @@ KEPT = {
     "frame = work()\ndef f(x=1):\n    return frame\nclass A:\n    def m(self): return frame": set(
         "fA"
     ),
-    "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int = 1\n    class Q:\n        y = 2": {
+    "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int = 1\n"
+    "    class Q:\n        y = 2": {
         "dataclasses",
         "P",
     },
@@ -53,7 +55,8 @@ KEPT = {
         *"enum typing collections T C P".split()
     },
     "try:\n    import no_such_thing as t\nexcept ImportError:\n    t = None": {"t"},
-    "try:\n    import json\nexcept ImportError:\n    work()\nelse:\n    X = 1\nfinally:\n    work()": {
+    "try:\n    import json\nexcept ImportError:\n    work()\n"
+    "else:\n    X = 1\nfinally:\n    work()": {
         "json",
         "X",
     },
@@ -65,13 +68,12 @@ KEPT = {
         "sys",
         "tomllib",
     },
-    "import sys\nif sys.version_info < (3, 1):\n    work(); import no_such\nelif sys.platform == 'no':\n"
-    "    work()\nelif work():\n    work()\nelse:\n    FAST = True; work(\n        1); SLOW = False": {
-        "sys"
-    },
-    "import sys\nif sys.platform == 'no':\n    raise RuntimeError\nelse:\n    X = 1; work(\n 1); Y = 2": {
-        *"sys X Y".split()
-    },
+    "import sys\nif sys.version_info < (3, 1):\n    work(); import no_such\n"
+    "elif sys.platform == 'no':\n"
+    "    work()\nelif work():\n    work()\n"
+    "else:\n    FAST = True; work(\n        1); SLOW = False": {"sys"},
+    "import sys\nif sys.platform == 'no':\n    raise RuntimeError\n"
+    "else:\n    X = 1; work(\n 1); Y = 2": {*"sys X Y".split()},
     "import importlib.util\nif importlib.util.find_spec('no_such') is None:\n    HAS = False": {
         "importlib",
         "HAS",
@@ -130,9 +132,10 @@ def test_definitions_work_as_in_the_whole_notebook(notebook, python):
     snippet = """
         import asyncio
         m = nbimport.load("analysis.ipynb", only="definitions")
-        print(m.scale(2), m.Model().value, asyncio.run(m.later()), m.scale.__doc__, hasattr(m, "big"))
+        print(m.scale(2), m.Model().value, asyncio.run(m.later()), m.scale.__doc__)
+        print(hasattr(m, "big"))
     """
-    assert python(snippet) == "6 9 9 Scale. False\n"
+    assert python(snippet) == "6 9 9 Scale.\nFalse\n"
 
 
 def test_source_and_lines_are_those_of_the_cell(notebook, python):
@@ -198,7 +201,7 @@ _SIMPLE = st.lists(_LINE, min_size=1, max_size=3).map(
 
 
 def _indented(head):
-    return lambda body: head + "\n" + textwrap.indent(body, "    ", lambda line: True)
+    return lambda body: head + "\n" + textwrap.indent(body, "    ", lambda _: True)
 
 
 _BLOCK = st.recursive(

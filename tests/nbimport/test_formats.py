@@ -152,7 +152,8 @@ def test_a_notebook_in_another_language_is_a_clear_error(python, tmp_path, metad
             print(error, error.path, "analysis" in sys.modules)
     """
     assert python(snippet) == (
-        f"{path}: a notebook in {language}, not in Python; import only Python notebooks {path} False\n"
+        f"{path}: a notebook in {language}, not in Python; import only Python notebooks "
+        f"{path} False\n"
     )
 
 

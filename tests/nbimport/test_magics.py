@@ -85,7 +85,42 @@ AS_IN_A_SESSION = [
     "%xmode\ny=1",
     "%who\ny=1",
     "%macro m 1\ny = 1",
+    "import os\ndef f(v):\n    %env FOO_L={v}\n    return os.environ['FOO_L']\ny = f('local')",
+    "def f(v):\n    x = %sx echo {v}\n    return list(x)\ny = f('local')",
+    "def f(v):\n    return get_ipython().getoutput(f'echo {v}')\ny = list(f('local'))",
+    "class A:\n    x = !echo in a class\n    %time z = 1\ny = list(A.x), A.z",
+    "x = !echo a \\\n b\ny = list(x)",
+    "x = !echo 'a?' '%b' \"it's\"\ny = list(x)",
+    "!exit 3\ny = _exit_code",
+    "%%bash --out y\necho hi",
+    "%%capture out\n%env FOO_C=1\n!echo sub\ny = 1",
+    "%%capture out\n%%time\ny = 1",
+    "%%file written2.txt\nhello",
+    "%run sub.ipynb\ny = from_sub",
+    "%run -i sub.ipynb",
+    "z = 1\n%run -n sets_r.py",
+    "x = 3\nx??\n?x\n??x\ny = 1",
+    "%pinfo print\n%pdoc print\n%lsmagic\ny = 1",
+    "%reload_ext autoreload\ny = 1",
+    "%system echo hi\n%sx echo hi\ny = 1",
+    "!!echo $HOME\n!echo {1 + 1} $$HOME\ny = 1",
+    "x = [\n  1,  # why?\n]\n!echo {x[0]}\ny = x",
+    "try:\n    x = %nosuch\nexcept BaseException:\n    y = 1",
+    "y = 1\n%timeit -n1 -r1 pass\n\nclass A: pass\n\n%time z = 2\n",
+    "if True:\n    for i in range(2):\n        if i:\n            %time y = i\n        else: !true",
+    "async def f():\n    x = !echo async\n    return list(x)\ny = await f()",
+    "y = get_ipython().user_ns is globals()",
+    "%time y = (1,\\\n 2)",
+    "%%time\ndef f():\n    %time return 3\n",
+    "#!shebang\n!true\ny = 1",
+    "y = 1 #!ls\n%time z = 1 # why? 50%",
+    "x = 'a' if 1 else 'b?'\n%time y = f'{x!r:>4}'",
+    "from __future__ import annotations\n%time y = 1",
+    "%cd -q sub\n%cd -q -\nimport os\ny = os.path.basename(os.getcwd()) != 'sub'",
     # What is an error in a session is one in a module.
+    "!ls\nx = = 1",
+    "def f(:\n    %time",
+    "f(?)",
     "@property\n%time\n",
     "a = 1; %time b = 2\n",
     "y = 1 if 1 else !x",
@@ -108,6 +143,10 @@ KINDER = {
     "%%time": {},
     "%%capture": {},
     "%%convprofile\ny = 1": {"y": 1},
+    "get_ipython().run_line_magic('matplotlib', 'inline')\ny = 1": {"y": 1},
+    "get_ipython().run_line_magic('config', 'A.b = 1')\ny = 1": {"y": 1},
+    "def f():\n    %matplotlib nosuch\n    return 1\ny = f()": {"f": "function", "y": 1},
+    "%matplotlib nosuch\n%gui nosuch\n%xmode nosuch\n%colors nosuch\ny = 1": {"y": 1},
     "%convprofile model 1x3x8x8\ny = 1": {"y": 1},
 }
 
@@ -130,7 +169,8 @@ def quiet():
         before = os.dup(1), os.dup(2)
         os.dup2(nowhere.fileno(), 1); os.dup2(nowhere.fileno(), 2)
         try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 yield
         finally:
             os.dup2(before[0], 1); os.dup2(before[1], 2)
@@ -193,6 +233,8 @@ def cells(notebook, script, tmp_path):
 
     script("uses_x.py", "r = x + 1")
     script("sets_r.py", "r = 2")
+    script("sub/x.txt", "")
+    notebook("sub.ipynb", "from_sub = 4", "%env FROM_SUB=1")
     return write
 
 

@@ -161,7 +161,17 @@ def test_doctest_runs_the_examples_and_reports_the_cell(notebook, python):
         "'''Module.\n\n>>> 1\n1\n'''",
         "x = 1",
         "y = 2\ndef wrong():\n    '''Doc.\n\n    >>> x\n    3\n    '''",
-        "class A:\n    '''\n    >>> y\n    4\n    '''\n    def m(self):\n        '''>>> 5\n        6\n        '''",
+        """
+        class A:
+            '''
+            >>> y
+            4
+            '''
+            def m(self):
+                '''>>> 5
+                6
+                '''
+        """,
     )
     snippet = """
         import analysis, doctest, sys

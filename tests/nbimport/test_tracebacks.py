@@ -114,7 +114,9 @@ def test_a_warning_shows_the_cell(notebook, python):
         ("x = 'open", 1, "x = 'open", 5),
     ],
 )
-def test_a_syntax_error_has_its_caret_in_the_right_cell(notebook, python, cell, line, text, caret):
+def test_a_syntax_error_has_its_caret_in_the_right_cell(  # noqa: PLR0913, PLR0917 - one case a row
+    notebook, python, cell, line, text, caret
+):
     path = notebook("analysis.ipynb", "x = 1", {"source": cell})
     snippet = """
         try:
@@ -161,9 +163,7 @@ def test_a_kernel_shows_the_cell(notebook, tmp_path):
     try:
         cell = "import nbimport, analysis\n%xmode Plain\nanalysis.half(3)"
         found = []
-        client.execute_interactive(
-            cell, timeout=60, allow_stdin=False, output_hook=lambda message: found.append(message)
-        )
+        client.execute_interactive(cell, timeout=60, allow_stdin=False, output_hook=found.append)
         error = next(m["content"] for m in found if m["msg_type"] == "error")
         report = "\n".join(error["traceback"])
         assert "cell 2" in report
