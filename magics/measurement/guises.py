@@ -92,10 +92,13 @@ def told(aim: Target, runner: Runner, timings: Timings) -> Told:
 def _compiled(aim: Target, runner: Runner, timings: Timings) -> list[float]:
     """Return how long the compiled model's forward takes [s]; the first run compiles it."""
     compiled = runner.calling(aim.compiled or aim.call)
-    for _ in range(_WARM_UPS):
-        length = compiled.plain(timings.clock)[0].whole
-    count = 1 if length > _LONG_S else _REPLICATES
-    return [compiled.plain(timings.clock)[0].whole for _ in range(count)]
+    try:
+        for _ in range(_WARM_UPS):
+            length = compiled.plain(timings.clock)[0].whole
+        count = 1 if length > _LONG_S else _REPLICATES
+        return [compiled.plain(timings.clock)[0].whole for _ in range(count)]
+    finally:
+        compiled.put_back()
 
 
 def _tell(

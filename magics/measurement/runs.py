@@ -115,7 +115,7 @@ class Runner:
             try:
                 with WriteObserver(recorder.before):
                     _backward(outputs, _ones(outputs))
-            except RuntimeError as error:
+            except Exception as error:
                 raise ForwardError(
                     f"model: its backward raised {type(error).__name__}: {error}; "
                     f"profile it without backward",

@@ -179,10 +179,13 @@ class Stopwatch:
         first = self._runner.first(timings.clock)
         length = sum(one.whole for one in first if one)
         deadline = begin + self._budget(length)
-        quiet = self._device is not None or contention.ratio() < CONTENDED
-        if begin + length / NANOSECOND >= deadline and quiet:
+        if begin + length / NANOSECOND >= deadline:
             # Capturing warmed up, too: of such a model, not a single run is to spare.
-            self._round(self._meter(), first)
+            if self._device is None and contention.ratio() >= CONTENDED:
+                self._undisturbed(contention.ratio())
+                self._round(self._meter())
+            else:
+                self._round(self._meter(), first)
             return
         self._warm_up(2, length, deadline)
         if self._device is not None:
@@ -192,20 +195,7 @@ class Stopwatch:
             self._rounds(deadline, contention)
             if timings.contention < CONTENDED:
                 return
-        self._again(max(timings.contention, contention.ratio()), deadline)
-
-    def _budget(self, length_s: float, runs: int = _BUDGET_RUNS) -> float:
-        """Return how long to measure runs of some length [ns]."""
-        least, most = _BUDGET_S
-        usual = min(max(runs * length_s, least), most)
-        return (self._budget_s or usual) / NANOSECOND
-
-    def _again(self, ratio: float, deadline: float) -> None:
-        """Start again with a clock that others can't disturb."""
-        threads = self._fixed_threads or 1
-        changed = threads != torch.get_num_threads()
-        torch.set_num_threads(threads)
-        self._timings = Timings(CPU if threads == 1 else PROCESS, threads, contention=ratio)
+        changed = self._undisturbed(max(timings.contention, contention.ratio()))
         begin = WALL.read()
         length = sum(one.whole for one in self._runner.plain(WALL) if one)
         budget = self._budget(length, _BUDGET_RUNS - WARM_UPS)
@@ -213,6 +203,24 @@ class Stopwatch:
         if changed:
             self._warm_up(1, length, deadline)
         self._rounds(deadline, None)
+
+    def _undisturbed(self, ratio: float) -> bool:
+        """Start again with a clock that others can't disturb.
+
+        Returns:
+            Whether the number of threads is another one now, so that kernels are, too.
+        """
+        threads = self._fixed_threads or 1
+        changed = threads != torch.get_num_threads()
+        torch.set_num_threads(threads)
+        self._timings = Timings(CPU if threads == 1 else PROCESS, threads, contention=ratio)
+        return changed
+
+    def _budget(self, length_s: float, runs: int = _BUDGET_RUNS) -> float:
+        """Return how long to measure runs of some length [ns]."""
+        least, most = _BUDGET_S
+        usual = min(max(runs * length_s, least), most)
+        return (self._budget_s or usual) / NANOSECOND
 
     def _warm_up(self, runs: int, length_s: float, deadline: float) -> None:
         """Run as often as a new shape needs, and for long enough to notice others.

@@ -187,6 +187,26 @@ def test_a_forward_longer_than_the_budget_runs_three_times_in_all(time):
     assert "after 1 round, before" in result.warnings[0]
 
 
+def test_on_a_busy_machine_a_forward_longer_than_the_budget_runs_four_times_in_all(monkeypatch):
+    with installed(monkeypatch, busy=3.0) as time:
+        time.factor = 1_000_000  # a ReLU takes 50 s
+        result = profile(nn.ReLU())
+    assert time.runs["relu"] == 4
+    assert result.plain.clock == "cpu"
+    assert result.plain.median_s == pytest.approx(50)
+
+
+def test_on_a_busy_machine_a_budget_is_exceeded_by_half_at_most(monkeypatch):
+    with installed(monkeypatch, busy=3.0) as time:
+        time.factor = 1000  # a ReLU takes 50 ms
+        turns = iter(int(n * 0.7) % 5 for n in range(10_000))
+        begin = time.now
+        result = profile(Calls(lambda m, x: m.slow(m.relu(x)), relu=nn.ReLU(),
+                               slow=Slow(turns)), budget=3.0)  # fmt: skip
+    assert time.now - begin <= 1.5 * 3e9 + 0.5e9  # and the capture
+    assert result.plain.count > 4
+
+
 def test_a_forward_longer_than_the_usual_budget_runs_three_times_in_all(time):
     time.factor = 30_000
     profile(conv())
