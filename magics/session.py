@@ -14,6 +14,7 @@ from magics.joining import joined
 from magics.measurement import cuda, guises, lazy
 from magics.measurement import inputs as example_inputs
 from magics.measurement.capture import capture, dry_run
+from magics.measurement.dispatch import compiler_is_loaded
 from magics.measurement.environment import device_of, environment
 from magics.measurement.fields.attaching import attached
 from magics.measurement.fields.tape import Tape
@@ -27,6 +28,8 @@ from magics.measurement.timing import Stopwatch, Timings
 from magics.options import Options
 
 if TYPE_CHECKING:
+    from magics.measurement.calls import Call
+    from magics.measurement.state import Watch
     from magics.records import Profile
 
 _TIMED = frozenset({"cpu", "cuda"})
@@ -78,8 +81,8 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         _set_mode(aim, chosen.mode)
         waiting = lazy.waiting(aim.modules)
         stack.enter_context(lazy.materialised(waiting, lambda: dry_run(aim, args, kwargs)))
-        tape = Tape(tensors) if chosen.receptive_field else None
-        rows = plan(capture(aim, args, kwargs, watch, tape), aim, backward=chosen.backward)
+        tape, root = _captured(aim, args, kwargs, watch, fields=chosen.receptive_field)
+        rows = plan(root, aim, backward=chosen.backward)
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]
         watch.restore()
         device = device_of(aim.modules.values(), tensors)
@@ -171,6 +174,31 @@ def _timed(
         except KeyboardInterrupt:
             timings.interrupted = True
     return timings, told
+
+
+def _captured(
+    aim: Target,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    watch: Watch,
+    *,
+    fields: bool,
+) -> tuple[Tape | None, Call]:
+    """Return the calls of one run, and the tape for receptive fields if they are wanted.
+
+    A model that compiles something while it runs (`torch.cond` does) loads the compiler, which
+    then stumbles over observers without their guard; with it, a second run succeeds.
+    """
+    guarded = compiler_is_loaded()
+    while True:
+        tape = Tape(tensors_in((args, kwargs))) if fields else None
+        try:
+            return tape, capture(aim, args, kwargs, watch, tape)
+        except ForwardError:
+            if guarded or not compiler_is_loaded():
+                raise
+            guarded = True
+            watch.restore()
 
 
 def _conversion(options: Options) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd.function import BackwardCFunction
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from magics.measurement.calibration import CallCost, calibrate
+from magics.measurement.dispatch import OperatorObserver
 from magics.measurement.events import CREATED, RECREATED, EventLog
 
 if TYPE_CHECKING:
@@ -181,13 +181,13 @@ def node_cost(clock: Clock) -> CallCost:
     return calibrate(clock, plain, hooked, log.mean_ns)
 
 
-class WriteObserver(TorchDispatchMode):
+class WriteObserver(OperatorObserver):
     """Tells somebody of every operator before it runs."""
 
     supports_higher_order_operators = True
 
     def __init__(self, before: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._before = before
 
     def __torch_dispatch__(

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch._ops import HigherOrderOperator
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from magics.errors import ConvProfileError
 from magics.measurement import functions
 from magics.measurement.calls import Call
+from magics.measurement.dispatch import OperatorObserver
 from magics.measurement.modules import Target, replaced_forwards
 from magics.measurement.problems import explain
 from magics.measurement.process import without_collection
@@ -49,11 +49,11 @@ class _FunctionObserver(TorchFunctionMode):
         return self._recorder.function(kind, func, args, kwargs or {})
 
 
-class _OperatorObserver(TorchDispatchMode):
+class _OperatorObserver(OperatorObserver):
     supports_higher_order_operators = True
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._recorder = recorder
 
     def __torch_dispatch__(

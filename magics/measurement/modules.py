@@ -7,6 +7,7 @@ that nobody asked to profile.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,9 +90,9 @@ def target(model: object) -> Target:
     if not isinstance(model, nn.Module):
         return _function_target(model)
     title, notes, compiled = type(model).__name__, [], None
-    inner = model
+    inner: Any = model
     while True:
-        if isinstance(inner, torch._dynamo.OptimizedModule):
+        if _is_compiled(inner):
             compiled, inner = inner, inner._orig_mod
             notes.append(
                 "The model is compiled: rows are of the eager model inside, "
@@ -120,6 +121,12 @@ def target(model: object) -> Target:
             f"model.parameters(); use torch.nn.ModuleList.",
         )
     return Target(inner, inner, modules, tuple(unregistered), title, tuple(notes), compiled)
+
+
+def _is_compiled(model: nn.Module) -> bool:
+    """Ask without loading the compiler, which takes seconds, where nothing was compiled."""
+    loaded = sys.modules.get("torch._dynamo.eval_frame")
+    return loaded is not None and isinstance(model, loaded.OptimizedModule)
 
 
 def _function_target(function: Callable[..., Any]) -> Target:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
-
+from magics.measurement.dispatch import OperatorObserver
 from magics.measurement.operators import tensors_in
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _FRESH = "aten::lift_fresh"  # what torch.tensor() made a moment ago comes in as its argument
 
 
-class StorageTracker(TorchDispatchMode):
+class StorageTracker(OperatorObserver):
     """Counts the bytes of all storages made while it is active and not yet released.
 
     Memory that was there before, such as parameters and inputs, is not counted.
@@ -40,7 +39,7 @@ class StorageTracker(TorchDispatchMode):
             grown: Is told the bytes alive after each operator that made something.
             ran: Is told the name of each operator before it runs.
         """
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.live = 0
         self.peak = 0
         self._grown, self._ran = grown, ran

@@ -216,7 +216,7 @@ def _indices(tensor: torch.Tensor) -> tuple[int, ...] | None:
 
 class _Operators(OperatorObserver):
     def __init__(self, tape: Tape) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._tape = tape
 
     def __torch_dispatch__(
