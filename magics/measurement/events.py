@@ -188,6 +188,10 @@ def forest(events: Iterable[Event], offset: int = 0) -> list[Node]:
     return roots
 
 
+def _calls_modules(node: Node) -> bool:
+    return any(not inner.event.name and not inner.event.node for inner in node.inside)
+
+
 class Attribution:
     """Gives each event to a row, or to everything else.
 
@@ -217,6 +221,7 @@ class Attribution:
         self._rows = {row.key for row in plan.rows if row.timed}
         self._calls = Counter(row.name for row in plan.rows)
         self._wholes = plan.modules
+        self._leaves = {row.name for row in plan.rows if row.call.module and not row.call.modules}
         self._cost, self._node_cost = call, node
         self._forward = forward
         self._counts: Counter[str] = Counter()
@@ -240,7 +245,12 @@ class Attribution:
                 own -= sum(self._add(deeper, event.path) for deeper in inner.inside)
             else:
                 own -= self._add(inner, event.path if module else path)
-        key = self._creator(event) if event.node else self._next_key(event, path)
+        if event.node:
+            key = self._creator(event)
+        elif module and event.path in self._leaves and _calls_modules(node):
+            key = _NOBODY  # a row only where it is called for itself
+        else:
+            key = self._next_key(event, path)
         if key in self._rows:
             self.times[key] = self.times.get(key, 0.0) + own
         else:

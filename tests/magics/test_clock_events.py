@@ -22,6 +22,12 @@ class Counting:
         return self.now
 
 
+def row(name, index, *, leaf=False):
+    """Return what matters of a row: a module with others in it, unless it is a leaf."""
+    call = SimpleNamespace(module=object(), modules=[] if leaf else [object()])
+    return SimpleNamespace(key=(name, index), name=name, timed=True, call=call)
+
+
 @dataclass
 class Call:
     """A call to be: its own time before, between and after those inside [ns]."""
@@ -74,9 +80,7 @@ def test_every_call_gets_back_its_own_time_and_nothing_is_lost(trees, inside, ou
     for tree in trees:
         now = played(tree, events, now, inside, outside)
         truth(tree, counts, times)
-    rows = [
-        SimpleNamespace(key=key, name=key[0], timed=True) for key in times if key[0] in with_rows
-    ]
+    rows = [row(*key) for key in times if key[0] in with_rows]
     plan = SimpleNamespace(rows=rows, modules=set())
     found = Attribution(plan, CallCost(inside, outside))
     taken = found.add(forest(events))
@@ -116,7 +120,7 @@ def test_functions_within_a_function_or_within_a_row_are_part_of_it():
     outer = log.function("conv2d", inner)
     log.forward("row", None, outer)()
     log.forward("net", None, outer)()
-    rows = [SimpleNamespace(key=(name, 0), name=name, timed=True)
+    rows = [row(name, 0)
             for name in ("row", "net.conv2d()")]  # fmt: skip
     found = Attribution(SimpleNamespace(rows=rows, modules={"row"}), FREE)
     found.add(forest(log.taken()[0]))
@@ -125,7 +129,7 @@ def test_functions_within_a_function_or_within_a_row_are_part_of_it():
 
 
 def test_a_node_belongs_to_the_call_that_created_it_and_to_the_innermost_one():
-    rows = [SimpleNamespace(key=(name, 0), name=name, timed=True) for name in ("a", "b")]
+    rows = [row(name, 0) for name in ("a", "b")]
     plan = SimpleNamespace(rows=rows, modules={"a", "b"})
     forward = Attribution(plan, FREE)
     forward.add(forest([
@@ -142,3 +146,16 @@ def test_a_node_belongs_to_the_call_that_created_it_and_to_the_innermost_one():
     assert backward.times == {("b", 0): 2, ("a", 0): 4 + 5}
     assert backward.other == 1 + 3 + 6
     assert taken == 21
+
+
+def test_of_a_module_that_calls_others_in_some_calls_only_the_other_calls_are_rows():
+    log = EventLog(Clock("wall", Counting().read))
+    child = log.forward("child", None, lambda: None)
+    block = log.forward("block", None, lambda with_child: child() if with_child else None)
+    for with_child in (True, False, True):
+        block(with_child)
+    rows = [row("child", 0, leaf=True), row("block", 0, leaf=True), row("child", 1, leaf=True)]
+    found = Attribution(SimpleNamespace(rows=rows, modules={"child", "block"}), FREE)
+    found.add(forest(log.taken()[0]))
+    assert found.times == {("child", 0): 1, ("block", 0): 1, ("child", 1): 1}
+    assert found.other == 4
