@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 del products, windows  # imported for their rules
 
-_UNREAD = (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError)
+_UNREAD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 """What a rule raises for arguments that another version of torch gave a new meaning."""
 
 Value = Place | LostError | None
@@ -217,7 +217,9 @@ class Reading:
             tensor = self._tensors[each.number]
             tensor.value, tensor.seen = new, writes
 
-    def _written_back(self, step: Step, index: int, value: Value) -> Value:
+    def _written_back(  # noqa: PLR0911, one return per kind of view
+        self, step: Step, index: int, value: Value
+    ) -> Value:
         """Return what a tensor is after a view of it was written."""
         parent = step.refs()[0]
         try:
@@ -235,6 +237,8 @@ class Reading:
                 return slice_written(self.canvas, step, index, old, value)
         except LostError as lost:
             return lost
+        except _UNREAD as error:
+            return LostError(f"aten::{step.name} has unknown arguments ({error!r})")
         return LostError(f"memory is written through aten::{step.name}")
 
     def _results(self, step: Step) -> list[Value]:
