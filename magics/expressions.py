@@ -60,7 +60,10 @@ def _nested(piece: str, closing: str) -> str:
 
 
 def expressions(parts: Iterable[str]) -> list[str]:
-    """Join words that are one Python expression: 'net', 'x', '+', '1' are two."""
+    """Join words that are one Python expression: 'net', 'x', '+', '1' are two.
+
+    A comma at an expression's end is taken for a separator.
+    """
     found: list[str] = []
     whole = True
     for part in parts:
@@ -69,7 +72,7 @@ def expressions(parts: Iterable[str]) -> list[str]:
         else:
             found.append(part)
         whole = _is_whole(found[-1])
-    return found
+    return [text.removesuffix(",") for text in found]
 
 
 def _is_whole(text: str) -> bool:

@@ -74,6 +74,9 @@ class ConvProfileMagics(Magics):
         """Show what each layer of a model costs on an input."""
         names = {**self.shell.user_ns, **(local_ns or {})}
         try:
+            if _asks_for_help(line):
+                print(_PARSER.format_help())  # noqa: T201, what was asked for
+                return None
             options, texts = _read(line)
             quiet, name, returned = (options.pop(key) for key in ("quiet", "output", "returned"))
             model, *inputs = (evaluate(text, names) for text in texts)
@@ -92,6 +95,10 @@ class ConvProfileMagics(Magics):
         return None
 
     convprofile.__doc__ = _PARSER.format_help()
+
+
+def _asks_for_help(line: str) -> bool:
+    return not {"-h", "--help"}.isdisjoint(line.split())
 
 
 def _read(line: str) -> tuple[dict[str, Any], list[str]]:

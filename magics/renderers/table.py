@@ -85,6 +85,7 @@ def columns(profile: Profile, rows: Sequence[LayerProfile], longest: int = 60) -
         numbers("moved", [row.bytes_moved for row in rows], total.bytes_moved,
                 units.bytes_scale, rank=6),
         texts("FLOP/B", [_intensity(row) for row in rows], rank=9, number=True),
+        texts("kernel", [printable(row.kernel or "", 30) for row in rows], rank=3),
         texts("sees", [field(row) for row in rows], rank=7, number=True),
         numbers("saved", [row.saved_bytes for row in rows], saved, units.bytes_scale, rank=10),
         numbers("peak", [row.peak_bytes for row in rows], peak, units.bytes_scale, rank=11),

@@ -208,6 +208,7 @@ def legend(shown: Sequence[Column]) -> str:
 
 _MEANINGS = {
     "±": "±: distance of the quartiles of a time",
+    "kernel": "kernel: the implementation that ran",
     "sees": "sees: positions of the input that one output depends on, per axis",
     "moved": "moved: input, weights and output, each once",
     "FLOP/B": "FLOP/B: operations per byte moved",

@@ -101,6 +101,9 @@ MACS = 4 * 36 * 27  # 4 channels of 6x6, each output of 3 channels of 3x3
         ("two x torch.rand(1, 3, 8, 8)", 2 * MACS),
         ("two 1x3x8x8 1x3x8x8", 2 * MACS),
         ("two x y=x", 2 * MACS),
+        ("two, x, x", 2 * MACS),
+        ("lambda a, b: two(a, b) x x", 2 * MACS),
+        ('net "1x3x8x8"', MACS),
         ("two x x mask=torch.ones(1, 4, 6, 6)", 2 * MACS),
         ("(lambda a: net(a)) x", MACS),
         ("lambda a: net(a) x", MACS),
@@ -240,6 +243,14 @@ def test_the_help_tells_every_option(shell):
     for option in ("--mode", "--backward", "--budget", "-r", "-o NAME", "-q", "--roofline"):
         assert option in help_text
         assert option in re.sub(r"\x1b\[[0-9;]*m", "", shown.stdout)
+
+
+@pytest.mark.parametrize("line", ["--help", "-h", "net x --help"])
+def test_help_is_an_option_too(shell, line):
+    with capture_output() as shown:
+        assert shell.run_line_magic("convprofile", line) is None
+    assert "--backward" in shown.stdout
+    assert shown.outputs == []
 
 
 def test_the_extension_can_be_unloaded_and_loaded_again(shell):

@@ -211,6 +211,13 @@ def test_a_receptive_field_is_a_size_per_axis(seen, shown):
     assert row[head.index("sees")] == shown
 
 
+def test_kernels_are_shown_when_they_are_known():
+    shown = Page(html_of(profile([layer("x", kernel="mkldnn_convolution")])))
+    assert shown.tables[-1][1][shown.tables[-1][0].index("kernel")] == "mkldnn_convolution"
+    assert "mkldnn_convolution" in text_of(profile([layer("x", kernel="mkldnn_convolution")]))
+    assert "kernel" not in Page(html_of(profile([layer("x")]))).tables[-1][0]
+
+
 def test_a_slower_backward_and_repeated_rounds_are_said():
     made = replace(
         everything(),
