@@ -68,5 +68,4 @@ class _ThenExtend:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        for extension in _extensions.pop(self._fullname, ()):
-            _undo.append(extension(module))
+        _undo.extend(extension(module) for extension in _extensions.pop(self._fullname, ()))

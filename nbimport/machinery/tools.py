@@ -66,7 +66,7 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
 
         from nbimport.notebook import sourcemap
 
-        function = obj.fget if type(obj) is property else obj
+        function: Any = obj.fget if type(obj) is property else obj
         # Anything else may answer `getattr` with an import that fails, as six's lazy modules do.
         own = getattr(function, "__dict__", ())
         is_known = inspect.isfunction(function) or "__wrapped__" in own
