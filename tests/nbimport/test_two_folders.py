@@ -121,3 +121,15 @@ def test_siblings_bind_from_the_cache_and_when_folders_change(notebook, python, 
     assert python(snippet) == python(snippet) == "beside\n"
     late.unlink()
     assert python(snippet) == "from the path\n"
+
+
+@pytest.mark.parametrize("statement", ["import n{0}", "from n{0} import x"])
+@pytest.mark.parametrize("place", ["on the path", "elsewhere"])
+def test_a_chain_of_siblings_may_be_a_hundred_and_twenty_long(notebook, python, place, statement):
+    """CPython's recursion limit allows about 160 ``.py`` files."""
+    for number in range(120):
+        follow = statement.format(number + 1) if number < 119 else ""
+        notebook(f"far/n{number}.ipynb", follow, f"x = {number}")
+    begin = "import sys; sys.path.insert(0, 'far')\n" if place == "on the path" else ""
+    snippet = begin + "print(nbimport.load('far/n0.ipynb').x)"
+    assert python(snippet) == python(snippet) == "0\n"
