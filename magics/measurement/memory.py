@@ -23,8 +23,6 @@ from magics.measurement.sizes import sizes
 from magics.measurement.storages import SavedTensors, StorageTracker, storage_behind
 
 if TYPE_CHECKING:
-
-
     from magics.measurement.plan import Key
     from magics.measurement.state import Watch
     from magics.records import LayerProfile, Profile
