@@ -61,6 +61,9 @@ def installed(monkeypatch, *, busy=1.0):
     monkeypatch.setattr(timing, "WALL", Clock("wall", time.read))
     monkeypatch.setattr(timing, "CPU", Clock("cpu", time.read))
     monkeypatch.setattr(timing, "PROCESS", Clock("cpu", time.read))
+    # Times for noticing others and for having enough of tiny models: nothing to wait for here.
+    monkeypatch.setattr(timing, "_PROBE_S", 0.0)
+    monkeypatch.setattr(timing, "_LEAST_S", 0.0)
     monkeypatch.setattr(timing, "Contention", lambda threads: _Steady(threads, busy))
     return time
 
