@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, NoReturn
 
 from magics.errors import InputError
-from magics.options import DTYPES, LAYOUTS, MODES, Options, near
+from magics.options import DTYPES, LAYOUTS, MODES, near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,6 @@ def parser(prog: str, description: str, epilog: str = "") -> Parser:
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    usual = Options()
     add = made.add_argument
     add(
         "--mode",

@@ -2,59 +2,16 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
-from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from examples import HOSTILE, everything, layer, profile
+from pages import Page, html_of, text_of
 
-from magics.records import LayerProfile, Measurement, Profile, ReceptiveField
-
-
-def text_of(made):
-    return made._repr_mimebundle_()["text/plain"]
-
-
-def html_of(made):
-    return made._repr_mimebundle_()["text/html"]
-
-
-class Page(HTMLParser):
-    """Reads a fragment, and keeps what a browser or a screen reader would make of it."""
-
-    VOID = ("br", "img")
-
-    def __init__(self, fragment):
-        super().__init__()
-        self.open, self.tags, self.styles, self.headers = [], [], [], []
-        self.tables, self.words = [], []
-        self.feed(fragment)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.styles.append(dict(attrs).get("style", ""))
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in {"td", "th"}:
-            self.tables[-1][-1].append("")
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-        if self.open and self.open[-1] in {"td", "th"}:
-            self.tables[-1][-1][-1] += data
+from magics.records import LayerProfile, Measurement, Profile
 
 
 def deep(number):
@@ -164,83 +121,6 @@ def test_the_report_of_a_small_profile_is_the_one_that_was_approved(view):
     assert f"{view(made)}\n" == approved.read_text(encoding="utf-8")
 
 
-def test_columns_that_do_not_fit_are_named():
-    text = text_of(everything())
-    left_out = re.search(r"No room here for: (.*)\. to_csv", text).group(1).split(", ")
-    head = next(line for line in text.split("\n") if line.startswith("layer "))
-    titles = [title.split("[")[0].strip() for title in Page(html_of(everything())).tables[-1][0]]
-    assert not [title for title in left_out if title in head]
-    assert set(left_out) < {title.replace("\xa0", " ") for title in titles}
-
-
-def test_numbers_stand_below_each_other():
-    lines = text_of(profile([layer("a", 1), layer("b", 1000)])).split("\n")
-    start = next(place for place, line in enumerate(lines) if line.startswith("layer "))
-    end = lines[start].index("MACs") + len("MACs")
-    rows = [lines[start + 3][:end], lines[start + 4][:end], lines[start + 7][:end]]
-    assert [row.rsplit(maxsplit=1)[1] for row in rows] == ["0.007", "6.912", "6.919"]
-    assert {len(row.rstrip()) for row in rows} == {end}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [
-        ({"kernel_size": (1, 1), "stride": (1, 1), "padding": ((0, 0), (0, 0))}, "conv2d k1"),
-        ({"stride": (1, 1), "dilation": (2, 2)}, "conv2d k3 p1 d2"),
-        ({"kernel_size": (3, 1), "stride": (2, 1), "groups": 4}, "conv2d k3x1 s2x1 p1 g4"),
-        ({"stride": (1, 1), "padding": ((0, 1), (0, 1))}, "conv2d k3 p0:1"),
-    ],
-)
-def test_arguments_are_short_and_defaults_are_left_out(arguments, shown):
-    assert f" {shown}  " in text_of(profile([layer("x", **arguments)]))
-
-
-@pytest.mark.parametrize(
-    ("seen", "shown"),
-    [
-        (ReceptiveField(size=(43, 43)), "43"),
-        (ReceptiveField(size=(43, 7)), "43x7"),
-        (ReceptiveField(size=(43, 7), whole_input=True), "all"),
-        (None, ""),
-    ],
-)
-def test_a_receptive_field_is_a_size_per_axis(seen, shown):
-    head, row = Page(html_of(profile([layer("x", receptive_field=seen), layer("y")]))).tables[-1][
-        :2
-    ]
-    assert row[head.index("sees")] == shown
-
-
-def test_kernels_are_shown_when_they_are_known():
-    shown = Page(html_of(profile([layer("x", kernel="mkldnn_convolution")])))
-    assert shown.tables[-1][1][shown.tables[-1][0].index("kernel")] == "mkldnn_convolution"
-    assert "mkldnn_convolution" in text_of(profile([layer("x", kernel="mkldnn_convolution")]))
-    assert "kernel" not in Page(html_of(profile([layer("x")]))).tables[-1][0]
-
-
-def test_a_slower_backward_and_repeated_rounds_are_said():
-    made = replace(
-        everything(),
-        layers=tuple(
-            replace(row, forward=Measurement(replicates_s=(0.010, 0.011, 0.010, 0.011)))
-            for row in everything().layers
-        ),
-        instrumented=Measurement(replicates_s=(0.001,) * 3),
-    )
-    shown = text_of(made)
-    assert "repeated, a layer's time differs by 9.5 %" in shown  # 1 ms of 10.5 ms
-    assert "faster, which is noise" in shown
-    assert "of the backward" in shown
-
-
-def test_a_name_too_long_keeps_its_beginning_and_its_end():
-    name = "features.denseblock4.denselayer16.branch.conv2"
-    text = text_of(profile([layer(name)]))
-    assert "\nfeatures…branch.conv2 " in text
-    assert f"\n{name}" not in text
-    assert name in html_of(profile([layer(name)]))
-
-
 def test_seven_hundred_layers_are_folded_and_still_add_up():
     made = deep(700)
     rows = Page(html_of(made)).tables[-1]
@@ -272,44 +152,6 @@ def test_the_report_of_a_model_as_long_as_resnet_50_is_under_150_kb():
     assert len(html_of(profile(rows)).encode()) < 150_000
 
 
-@pytest.mark.parametrize(
-    ("bound", "reason"), [("kernel", "kernel-bound"), ("memory", "memory-bound")]
-)
-def test_the_most_expensive_layers_come_with_a_reason(bound, reason):
-    made = profile([layer(name, number, bound=bound) for number, name in enumerate("abcd", 1)])
-    lines = [line for line in text_of(made).split("\n") if re.match(r"\d\. ", line)]
-    assert [line[3] for line in lines] == ["d", "c", "b"]
-    assert "38.1 % of the time" in lines[0]  # 8 ms of 1 + 2 + 4 + 6 + 8 ms
-    assert "40.0 % of the MACs" in lines[0]
-    assert text_of(made).count(reason) == 3
-
-
-def test_the_most_expensive_layers_of_a_count_are_those_with_most_macs():
-    made = CASES["untimed"]()
-    assert (
-        "1. conv (conv2d k3 s2 p1): 100.0 % of the MACs: 256 outputs, 27.0 k multiply-adds each"
-        in (text_of(made))
-    )
-    assert "not measured" in text_of(made)
-    assert "forward" not in "".join(Page(html_of(made)).tables[-1][0])
-
-
-def test_what_was_not_counted_and_what_to_know_is_said():
-    for shown in (text_of(everything()), "".join(Page(html_of(everything())).words)):
-        assert "Not counted, for want of a formula: aten::topk in head (2 calls)" in shown
-        assert "head: Runs twice." in shown
-        assert "Other programs kept this machine busy." in shown
-        assert "stem (call 2)" in shown
-
-
-def test_backward_memory_and_ceilings_are_said_when_known():
-    shown = text_of(everything())
-    assert "one backward 24.0 ms" in shown
-    assert "forward peak 4.00 KiB" in shown
-    assert "100 GFLOP/s (conv2d, float32)" in shown
-    assert "backward" not in text_of(profile([layer(backward=None)])).split("\n\n", 1)[0]
-
-
 def test_a_saved_profile_shows_itself_without_torch_and_ipython(tmp_path):
     path = tmp_path / "saved.json"
     everything().to_json(path)
@@ -324,13 +166,6 @@ def test_a_saved_profile_shows_itself_without_torch_and_ipython(tmp_path):
         [sys.executable, "-c", dedent(code), str(path)], capture_output=True, check=True
     )
     assert run.stdout.decode() == repr(everything()._repr_mimebundle_())
-
-
-def test_the_representation_of_a_profile_is_one_line():
-    assert repr(profile([layer()])) == (
-        "<Profile of Net on 1x3x8x8 float32: 1 call, 6,912,000 MACs, 3.00 ms>"
-    )
-    assert repr(CASES["empty and untimed"]()).endswith(": 0 calls, 0 MACs>")
 
 
 def test_printing_a_profile_is_its_text():
