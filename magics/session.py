@@ -11,7 +11,7 @@ import torch
 from magics.completing import completed
 from magics.errors import ConvProfileError, ForwardError, InputError
 from magics.joining import joined
-from magics.measurement import cuda, guises, lazy
+from magics.measurement import conversion, cuda, guises, lazy
 from magics.measurement import inputs as example_inputs
 from magics.measurement.capture import capture, dry_run
 from magics.measurement.dispatch import compiler_is_loaded
@@ -138,11 +138,11 @@ def _prepared(
     stack.enter_context(torch.inference_mode(mode=inference))
     stack.enter_context(torch.set_grad_enabled(options.backward))
     if how:
-        stack.enter_context(example_inputs.converted(aim.modules, **how))
+        stack.enter_context(conversion.converted(aim.modules, **how))
     args, kwargs = example_inputs.prepare(aim, inputs, named, batch=options.batch)
     if how or options.backward:
-        args = example_inputs.moved(args, **how)
-        kwargs = example_inputs.moved(kwargs, **how)
+        args = conversion.moved(args, **how)
+        kwargs = conversion.moved(kwargs, **how)
     return args, kwargs
 
 
@@ -206,7 +206,7 @@ def _conversion(options: Options) -> dict[str, Any]:
     if options.dtype is not None:
         how["dtype"] = getattr(torch, options.dtype)
     if options.layout is not None:
-        how["layout"] = example_inputs.LAYOUTS[options.layout]
+        how["layout"] = conversion.LAYOUTS[options.layout]
     if options.device is not None:
         try:
             how["device"] = torch.device(options.device)

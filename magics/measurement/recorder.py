@@ -53,7 +53,8 @@ class Recorder:
         """
         self.tape = tape
         self.root = Call("")
-        self._stacks = {threading.get_ident(): [self.root]}
+        self._home = [self.root]
+        self._stacks = {threading.get_ident(): self._home}
         self._watch = watch
         self._observed = observed
         self._parameters = target.parameters()
@@ -65,7 +66,10 @@ class Recorder:
     @property
     def stack(self) -> list[Call]:
         """The calls that are open in this thread, the outermost first."""
-        return self._stacks.setdefault(threading.get_ident(), [self.root])
+        own = self._stacks.get(threading.get_ident())
+        if own is None:  # a thread works for the call that waits for it
+            own = self._stacks[threading.get_ident()] = [self._home[-1]]
+        return own
 
     def open_at(self, error: BaseException) -> list[Call]:
         """Return the calls that were open when an exception was raised."""
@@ -139,6 +143,7 @@ class Recorder:
             self._describe_output(call, outputs)
             if call.explained:
                 given = functions.arguments(func, args, kwargs)
+                call.input_shape = _shape(given["input"])  # keywords come in any order
                 call.layer = functions.layer_of(func, given, result, self.needs_grad)
                 self._pass_gradients(tensors, outputs)
         return result
