@@ -66,8 +66,8 @@ VIEWS = frozenset(
     flatten unflatten broadcast_to _local_scalar_dense device sym_size sym_numel sym_stride
     sym_storage_offset is_same_size unsafe_split unsafe_chunk is_pinned resize_as
     _assert_async _assert_scalar _assert_tensor_metadata _linalg_check_errors _values _indices
-    _coalesced is_nonzero is_contiguous sym_is_contiguous size stride dim numel storage_offset layout
-    _nested_view_from_jagged _nested_get_values _nested_get_offsets _nested_get_lengths
+    _coalesced is_nonzero is_contiguous sym_is_contiguous size stride dim numel storage_offset
+    layout _nested_view_from_jagged _nested_get_values _nested_get_offsets _nested_get_lengths
     _nested_get_ragged_idx _nested_get_min_seqlen _nested_get_max_seqlen
     _nested_get_jagged_dummy""".split(),
 )

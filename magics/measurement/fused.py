@@ -7,10 +7,9 @@ backward does because of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +17,9 @@ from magics import theory
 from magics.measurement.functions import Needs, element_size
 from magics.measurement.operator_layers import convolution
 from magics.theory import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Args = tuple[Any, ...]
 Tensors = list[torch.Tensor]
