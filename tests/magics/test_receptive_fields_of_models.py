@@ -219,3 +219,20 @@ def test_large_graphs_and_inputs_are_followed_to_their_ends(model, shape):
     with torch.device("meta"):
         found = fields(model(), shape, device="meta")
     assert all(field is not None for field in found.values())
+
+
+@pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
+def test_activations_and_norms_over_channels_leave_the_field_as_it_is(train):
+    modules = [
+        nn.ReLU(), nn.ReLU6(), nn.ELU(), nn.CELU(), nn.SELU(), nn.GELU(), nn.SiLU(), nn.Mish(),
+        nn.Hardswish(), nn.Hardsigmoid(), nn.Hardtanh(), nn.Hardshrink(), nn.Softshrink(),
+        nn.Softplus(), nn.Softsign(), nn.Tanh(), nn.Tanhshrink(), nn.Threshold(0.1, 1),
+        nn.LeakyReLU(), nn.PReLU(), nn.RReLU(), nn.LogSigmoid(), nn.Sigmoid(), nn.Softmax2d(),
+        nn.LogSoftmax(1), nn.Dropout(), nn.Dropout2d(), nn.AlphaDropout(), nn.BatchNorm2d(8),
+        nn.LocalResponseNorm(3), nn.GLU(1),
+    ]  # fmt: skip
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *modules).train(train)
+
+    layers = magics.profile(net, "2x3x12x12", measure=False).layers
+
+    assert [row.name for row in layers if row.receptive_field.size != (3, 3)] == []

@@ -24,7 +24,11 @@ def attached(profile: records.Profile, rows: Plan, tape: Tape) -> records.Profil
         rows: The rows of the profile, in the same order.
         tape: What ran while they were counted.
     """
-    found = survey(tape)
+    try:
+        found = survey(tape)
+    except Exception as error:  # noqa: BLE001, a graph that nobody foresaw must not cost the counts
+        lost = f"No receptive fields: reading the graph failed ({error!r}); please report it."
+        return replace(profile, warnings=(*profile.warnings, lost))
     layers = []
     missing: dict[str, list[str]] = {}
     notes: dict[str, None] = {}

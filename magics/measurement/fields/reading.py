@@ -255,6 +255,8 @@ class Reading:
         except _UNREAD as error:
             return [LostError(f"aten::{step.name} has unknown arguments ({error!r})")] * count
         found = list(result) if isinstance(result, tuple) else [result] * count
+        if len(found) != count:
+            return [LostError(f"aten::{step.name} has {count} outputs, not {len(found)}")] * count
         return [self._checked(step, o, v) for o, v in zip(step.outputs, found, strict=True)]
 
     @staticmethod

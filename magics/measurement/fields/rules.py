@@ -72,9 +72,14 @@ def pointwise(run: Reading, step: Step) -> Result:
     return None if place is None else broadcast(place, shape)
 
 
-@rule("native_dropout", "log_sigmoid_forward", "rrelu_with_noise", "alpha_dropout")
+@rule("native_dropout", "log_sigmoid_forward", "alpha_dropout")
 def _first_operand(run: Reading, step: Step) -> Result:
     return run.place(step.refs()[0]), None
+
+
+@rule("rrelu_with_noise")
+def _without_noise(run: Reading, step: Step) -> Result:
+    return run.place(step.refs()[0])
 
 
 @rule("glu")
