@@ -41,6 +41,10 @@ TIMES = {"memory": False, "roofline": False, "receptive_field": False}
 """What else a profile finds out would only take time here."""
 
 
+BUDGETS = {1: 6.0, 8: 18.0}
+"""How long to measure a network by its batch size, so that overheads of 1 % can be told [s]."""
+
+
 class Ratio(NamedTuple):
     """A line of the table."""
 
@@ -58,10 +62,13 @@ def passes(name: str, batch: int) -> Iterable[Ratio]:
     """Measure overhead and coverage of one network, forward and training step."""
     model = build(name)
     case = f"{name}, batch {batch}"
-    forward = magics.profile(model, image(batch), **TIMES)
+    budget = BUDGETS[batch]
+    forward = magics.profile(model, image(batch), budget=budget, **TIMES)
     yield Ratio(f"instrumented / plain forward, {case}", "1.02", f"{forward.overhead:.3f}")
     yield Ratio(f"sum of rows / plain forward, {case}", "0.97 to 1.03", f"{forward.coverage:.3f}")
-    step = magics.profile(model, image(batch), mode="train", backward=True, **TIMES)
+    step = magics.profile(
+        model, image(batch), mode="train", backward=True, budget=2 * budget, **TIMES
+    )
     yield Ratio(f"instrumented / plain training step, {case}", "1.05", f"{_step(step):.3f}")
     layers = sum(row.backward.median_s for row in step.layers if row.backward)
     whole = step.plain_backward.median_s
