@@ -8,7 +8,7 @@ recognised call is explained by that call, so nothing is counted twice.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,10 +43,13 @@ class _FunctionObserver(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401, part of torch's protocol
+        kwargs = kwargs or {}
         kind = functions.kind_of(func)
-        if kind is None:
-            return func(*args, **(kwargs or {}))
-        return self._recorder.function(kind, func, args, kwargs or {})
+        if kind is not None:
+            return self._recorder.function(kind, func, args, kwargs)
+        if self._recorder.tape is not None:
+            return self._recorder.tape.run_function(func, args, kwargs)
+        return func(*args, **kwargs)
 
 
 class _OperatorObserver(OperatorObserver):
@@ -75,7 +78,10 @@ class _OperatorObserver(OperatorObserver):
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        result = func(*args, **kwargs)
+        if recorder.tape is None:
+            result = func(*args, **kwargs)
+        else:
+            result = recorder.tape.run(func, args, kwargs)
         recorder.operator(func, args, kwargs, result)
         return result
 
@@ -109,9 +115,7 @@ _COMPOSITES = frozenset(
 
 @contextmanager
 def _observed(recorder: Recorder) -> Iterator[None]:
-    # The tape stands behind the observers: it notes what they let run.
-    noted = recorder.tape.running() if recorder.tape is not None else nullcontext()
-    with noted, _OperatorObserver(recorder), _FunctionObserver(recorder):
+    with _OperatorObserver(recorder), _FunctionObserver(recorder):
         yield
 
 

@@ -4,6 +4,8 @@ import random
 from itertools import product
 
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from magics.measurement.fields.survey import survey
 from magics.measurement.fields.tape import Tape
@@ -14,10 +16,28 @@ SIZES = {1: (12, 30), 2: (8, 16), 3: (5, 8)}
 NOTHING = 1e-13  # relative size of gradients that are rounding only
 
 
+class Operators(TorchDispatchMode):
+    def __init__(self, tape):
+        super().__init__()
+        self.tape = tape
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return self.tape.run(func, args, kwargs or {})
+
+
+class Functions(TorchFunctionMode):
+    def __init__(self, tape):
+        super().__init__()
+        self.tape = tape
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return self.tape.run_function(func, args, kwargs or {})
+
+
 def read(network, image):
     """Run a network and return the survey of its fields; the network itself asks."""
     tape = Tape([image])
-    with torch.no_grad(), tape.running():
+    with torch.no_grad(), Operators(tape), Functions(tape):
         tape.mark(network, network(image))
     return survey(tape)
 

@@ -7,18 +7,14 @@ are not kept alive.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.overrides import TorchFunctionMode
-
-from magics.measurement.dispatch import OperatorObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MAX_INDICES = 4096
 """Elements of an index that are noted by value."""
@@ -113,12 +109,6 @@ class Tape:
         self.events: list[Step | Mark] = []
         self.sources = [self._ref(tensor) for tensor in sources]
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Note what runs inside; to be entered before any other mode."""
-        with _Operators(self), _Functions(self):
-            yield
-
     def mark(self, asker: object, tensor: torch.Tensor) -> None:
         """Ask for a tensor's field as it is now, in the name of an object that stays alive."""
         self.events.append(Mark(id(asker), self._ref(tensor)))
@@ -194,15 +184,28 @@ class Tape:
             return tuple(ref for item in result for ref in self._outputs(item))
         return (None,)
 
-    def composite(self, name: str, arguments: Mapping[str, Any], run: Callable[[], Any]) -> Any:  # noqa: ANN401, what the function returns
-        """Run a function and note it as one operator, in place of those that it is made of."""
-        noted = {key: self._noted(value) for key, value in arguments.items()}
+    def run_function(
+        self,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:  # noqa: ANN401, what the function returns
+        """Run a function and, where it is circular padding, note it as one operator.
+
+        torch makes circular padding of copies, which say less than the whole.
+        """
+        if func is not torch.nn.functional.pad:
+            return func(*args, **kwargs)
+        given = {**dict(zip(("input", "pad", "mode"), args, strict=False)), **kwargs}
+        if given.get("mode") != "circular":
+            return func(*args, **kwargs)
+        noted = {"self": self._noted(given["input"]), "padding": self._noted(given["pad"])}
         kept, self.events = self.events, []
         try:
-            result = run()
+            result = func(*args, **kwargs)
         finally:
             self.events = kept
-        self.events.append(Step(name, noted, self._outputs(result)))
+        self.events.append(Step("circular_pad", noted, self._outputs(result)))
         return result
 
 
@@ -212,43 +215,3 @@ def _indices(tensor: torch.Tensor) -> tuple[int, ...] | None:
     if tensor.dtype == torch.bool:
         tensor = tensor.nonzero().flatten()
     return tuple(tensor.tolist())
-
-
-class _Operators(OperatorObserver):
-    def __init__(self, tape: Tape) -> None:
-        super().__init__()
-        self._tape = tape
-
-    def __torch_dispatch__(
-        self,
-        func: Any,  # noqa: ANN401, part of torch's protocol
-        types: tuple[type, ...],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401, part of torch's protocol
-        if any(hasattr(kind, "__tensor_flatten__") for kind in types):
-            return NotImplemented  # what such a tensor is made of comes back here
-        return self._tape.run(func, args, kwargs or {})
-
-
-class _Functions(TorchFunctionMode):
-    """Sees circular padding whole, which torch makes of copies."""
-
-    def __init__(self, tape: Tape) -> None:
-        super().__init__()
-        self._tape = tape
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401, part of torch's protocol
-        kwargs = kwargs or {}
-        if func is torch.nn.functional.pad:
-            given = {**dict(zip(("input", "pad", "mode"), args, strict=False)), **kwargs}
-            if given.get("mode") == "circular":
-                wanted = {"self": given["input"], "padding": given["pad"]}
-                return self._tape.composite("circular_pad", wanted, lambda: func(*args, **kwargs))
-        return func(*args, **kwargs)
