@@ -40,7 +40,7 @@ _SHOWS_CLASS_LINES = sys.version_info >= (3, 13)
 _QUOTES = ("'", '"', "(")  # what a docstring may begin with
 NL = "\n"
 # Ignoring warnings is for one thread at a time, or the filters would not be restored in order.
-_one_at_a_time = allocate_lock()
+one_at_a_time = allocate_lock()
 _LATE_FUTURE = "__future__ imports must occur at the beginning"
 
 
@@ -68,7 +68,7 @@ def compile_notebook(
     units = [compiler.compile(parsed) for parsed in compiler.parsed(cells)]
     imports = siblings.imported_names(cell.source for cell in cells)
     return (
-        driver(units, notebook.title, config.magics),
+        driver(units, [cell.source for cell in cells], notebook.title, config.magics),
         tuple(sorted(imports)),
         tuple(sorted(imports.intersection(neighbours))),
     )
@@ -83,7 +83,7 @@ def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
     import warnings
 
     cells = selection.selected(notebook.cells, config)
-    with _one_at_a_time, warnings.catch_warnings():
+    with one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler has given them when it was its turn
         parsed = list(_CellCompiler(notebook.path, config, only, ()).parsed(cells))
     return "\n".join(

@@ -14,7 +14,7 @@ _HELPERS = "__import__('nbimport.machinery.execution', None, None, ('*',))"
 _SESSION_NAMES = ("display", "get_ipython")
 
 
-def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
+def driver(units: list[Unit], sources: list[str], title: str | None, magics: str) -> CodeType:
     """Join the cells into one code object, as ``get_code`` has to return one.
 
     The driver calls one function a cell, made from the cell's code: a function without fast locals
@@ -26,12 +26,12 @@ def driver(units: list[Unit], title: str | None, magics: str) -> CodeType:
     mentioned: set[str] = set()
     for code, _ in units:
         _mention(code, mentioned)
-    used = [
-        name
-        for name in _SESSION_NAMES
-        if name in mentioned and any(_loads(code, name) for code, _ in units)
-    ]
-    lines += [f"{_HELPERS}.provide({name!r}, globals(), {magics!r})" for name in used]
+    for name in _SESSION_NAMES:
+        if name in mentioned:
+            from nbimport.machinery import session  # 10 ms, for the few notebooks with the name
+
+            if session.needs(name, [code for code, _ in units], sources):
+                lines.append(f"{_HELPERS}.provide({name!r}, globals(), {magics!r})")
     awaits = any(code.co_flags & _COROUTINE for code, _ in units)
     for index, (_, capture) in enumerate(units):
         if capture is not None:
@@ -52,17 +52,6 @@ def _mention(code: CodeType, names: set[str]) -> None:
     for const in code.co_consts:
         if isinstance(const, _CODE):
             _mention(const, names)
-
-
-def _loads(code: CodeType, name: str) -> bool:
-    """Tell whether code, or code inside it, reads a global name."""
-    if name in code.co_names:
-        import dis  # 5 ms, for the few notebooks that use the name
-
-        for instruction in dis.get_instructions(code):
-            if instruction.argval == name and instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-                return True
-    return any(_loads(const, name) for const in code.co_consts if isinstance(const, _CODE))
 
 
 _CODE = type(driver.__code__)

@@ -2,6 +2,7 @@
 
 That is the outcome of every test, and of every module of the packages in ``$PACKAGES``: its names,
 its doctests' result, and the source and comments that `inspect` finds for each class and function.
+The tests listed in the file ``$SPARED`` are known to pass, and not run.
 """
 
 import contextlib
@@ -15,11 +16,23 @@ from pathlib import Path
 
 _outcomes = {}
 _details = {}
+_slow = []
+_SLOW_S = 1.0
+
+
+def pytest_collection_modifyitems(items):
+    spared = set(json.loads(Path(os.environ["SPARED"]).read_text(encoding="utf-8")))
+    for item in items:
+        if item.nodeid in spared:
+            _outcomes[item.nodeid] = dict.fromkeys(("setup", "call", "teardown"), "passed")
+    items[:] = [item for item in items if item.nodeid not in spared]
 
 
 def pytest_runtest_logreport(report):
     outcome = "xfailed" if hasattr(report, "wasxfail") else report.outcome
     _outcomes.setdefault(report.nodeid, {})[report.when] = outcome
+    if report.when == "call" and outcome == "passed" and report.duration > _SLOW_S:
+        _slow.append(report.nodeid)
     if report.failed:
         _details[report.nodeid] = str(report.longrepr)[-4000:]
 
@@ -40,7 +53,13 @@ def pytest_sessionfinish():
     suffixes = sorted(
         {Path(sys.modules[name].__file__).suffix for name in modules if ".tests" not in name}
     )
-    found = {"tests": _outcomes, "modules": modules, "suffixes": suffixes, "details": _details}
+    found = {
+        "tests": _outcomes,
+        "modules": modules,
+        "suffixes": suffixes,
+        "details": _details,
+        "slow": _slow,
+    }
     Path(os.environ["RECORD"]).write_text(json.dumps(found), encoding="utf-8")
 
 
