@@ -254,11 +254,12 @@ def _near(file: str) -> str:
 
     folder, name = os.path.split(file)
     try:
-        there = [entry for entry in os.listdir(folder) if entry.endswith(SUFFIX)]
+        entries = os.listdir(folder)
     except OSError:
         return f" (there is no folder {folder})"
-    close = get_close_matches(name, there, 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    stems = [entry.removesuffix(SUFFIX) for entry in entries if entry.endswith(SUFFIX)]
+    close = get_close_matches(name.removesuffix(SUFFIX), stems, 1)
+    return f" (did you mean {close[0] + SUFFIX!r}?)" if close else ""
 
 
 def _taken_by(name: str) -> str | None:
