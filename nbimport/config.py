@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SKIP_TAGS = ("skip", "skip-import", "remove-cell")
 SKIP_DIRECTIVES = ("eval: false", "hide", "skip")
 MAGICS = ("run", "skip", "error")
+TRUST = ("any", "signed")
 
 
 class Config:
@@ -32,14 +33,24 @@ class Config:
             of these notebooks only imports, definitions and constants are run.
         magics: ``"run"`` runs IPython's magics in the module's namespace, ``"skip"`` leaves
             them out (the bodies of ``%%time`` and its kind still run), ``"error"`` refuses them.
+        trust: ``"signed"`` refuses notebooks that Jupyter's signature store does not trust;
+            ``"any"`` imports as Python does.
         root: The folder from which relative paths in this config count.
 
     Raises:
-        ConfigError: A value has the wrong type, or ``magics`` is none of the three words.
+        ConfigError: A value has the wrong type, or ``magics`` or ``trust`` is none of its words.
     """
 
     __module__ = "nbimport"
-    __slots__ = ("definitions_only", "magics", "mounts", "root", "skip_directives", "skip_tags")
+    __slots__ = (
+        "definitions_only",
+        "magics",
+        "mounts",
+        "root",
+        "skip_directives",
+        "skip_tags",
+        "trust",
+    )
 
     def __init__(  # noqa: PLR0913 - one keyword per setting is the point of this class
         self,
@@ -49,6 +60,7 @@ class Config:
         skip_directives: Iterable[str] = SKIP_DIRECTIVES,
         definitions_only: Iterable[str] = (),
         magics: str = "run",
+        trust: str = "any",
         root: str | os.PathLike[str] | None = None,
     ) -> None:
         if root is not None and not isinstance(root, str | os.PathLike):
@@ -58,17 +70,20 @@ class Config:
         self.skip_tags = _strings("skip_tags", skip_tags)
         self.skip_directives = _strings("skip_directives", skip_directives)
         self.definitions_only = _strings("definitions_only", definitions_only)
-        if magics not in MAGICS:
-            raise ConfigError(f"magics: {magics!r} is none of {_listed(MAGICS)}; use one of them")
-        self.magics = magics
+        self.magics = _one_of("magics", magics, MAGICS)
+        self.trust = _one_of("trust", trust, TRUST)
 
     def key(self, path: str, only: str | None = None) -> str:
         """Name everything in these settings that shapes the code of one notebook."""
-        shaping = (self.skip_tags, self.skip_directives, self.magics, self.only(path, only))
-        return "" if shaping == (SKIP_TAGS, SKIP_DIRECTIVES, "run", None) else repr(shaping)
+        reduced = self.only(path, only) or None
+        shaping = (self.skip_tags, self.skip_directives, self.magics, reduced, self.trust)
+        return "" if shaping == (SKIP_TAGS, SKIP_DIRECTIVES, "run", None, "any") else repr(shaping)
 
     def only(self, path: str, only: str | None = None) -> str | None:
-        """Return "definitions" where only the definitions of a notebook shall run, else None."""
+        """Return "definitions" where only the definitions of a notebook shall run, else None.
+
+        An empty `only` asks for everything, whatever the settings say.
+        """
         if only is not None or not self.definitions_only:
             return only
         from fnmatch import fnmatch
@@ -156,6 +171,12 @@ def _strings(field: str, value: object) -> tuple[str, ...]:
     if not all(isinstance(item, str) for item in value):
         raise ConfigError(f"{field}: {value!r} holds something that is not a string; quote it")
     return tuple(sorted(value)) if isinstance(value, (set, frozenset)) else tuple(value)
+
+
+def _one_of(field: str, value: object, words: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in words:
+        raise ConfigError(f"{field}: {value!r} is none of {_listed(words)}; use one of them")
+    return value
 
 
 def _folders(value: object, root: str) -> dict[str, str]:

@@ -92,12 +92,12 @@ class ArchiveLoader(NotebookLoader):
                 return importer.get_data(path)  # type: ignore[union-attr, no-any-return] # a zipimporter
         raise OSError(f"{path}: not in an archive on the search path")
 
-    def _notebook(self) -> tuple[Notebook, cache.Stamp, int]:
+    def _notebook(self) -> tuple[Notebook, cache.Stamp, int, bytes]:
         from nbimport.notebook import reader, sourcemap  # the cold path
 
         notebook = reader.read(self._data, self.path)
         sourcemap.remember(notebook)
-        return notebook, cache.UNTRUSTED, 0
+        return notebook, cache.UNTRUSTED, 0, self._data
 
 
 def archive_finder(path: str) -> ArchiveFinder | None:

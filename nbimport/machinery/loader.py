@@ -198,7 +198,10 @@ class NotebookLoader(SourceFileLoader):
             except OSError:
                 status = None
             if status is not None:
-                found = cache.read(entry, path, key, status)
+                read = cache.read
+                if config is not None and config.trust == "signed":
+                    from nbimport.machinery.trust import read
+                found = read(entry, path, key, status)
         if found is not None and found.fresh and self._binding_holds(found.payload):
             return found.payload[0]  # type: ignore[no-any-return] # what write() put there
         return self._compiled(entry, key, found)
@@ -218,32 +221,37 @@ class NotebookLoader(SourceFileLoader):
         except SyntaxError as error:
             raise NotebookImportError(f"{self.path}: {error}", path=self.path) from error
 
-    def _binding_holds(self, payload: tuple[CodeType, tuple[str, ...], tuple[str, ...]]) -> bool:
+    def _binding_holds(self, payload: tuple[Any, ...]) -> bool:
         """Tell whether the notebooks beside this one are still those the code was bound to."""
-        _, imports, bound = payload
+        imports, bound = payload[1:3]
         if not imports:
             return True
         neighbours = folders.neighbours(self.path)
-        return bound == tuple(name for name in imports if name in neighbours)
+        return tuple(name for name in imports if name in neighbours) == tuple(bound)
 
     def _compiled(self, entry: str | None, key: str, found: cache.Entry | None) -> CodeType:
         from nbimport.machinery import compiler
 
         compiler.check_path(self.path)
-        notebook, stamp, mode = self._notebook()
+        notebook, stamp, mode, data = self._notebook()
+        seals, write = [], cache.write
+        if self.config.trust == "signed":
+            from nbimport.machinery import trust
+
+            seals, write = [trust.sealed(data, self.path)], trust.write
         digest = cache.digest_of(notebook.content())
         if found is not None and found.digest == digest and self._binding_holds(found.payload):
-            payload = found.payload
+            payload = found.payload[:3]
         else:
             neighbours = folders.neighbours(self.path)
             program = compiler.compile_notebook(notebook, self.config, self.only, neighbours)
             payload = tuple(program)
         if entry is not None:
-            cache.write(entry, mode, cache.packed(stamp, self.path, key, digest, payload))
+            write(entry, mode, cache.packed(stamp, self.path, key, digest, (*payload, *seals)))
         return payload[0]  # type: ignore[no-any-return] # the first of a Program
 
-    def _notebook(self) -> tuple[Notebook, cache.Stamp, int]:
-        """Read the notebook; return it with the stamp and the mode of the file that was read."""
+    def _notebook(self) -> tuple[Notebook, cache.Stamp, int, bytes]:
+        """Read the notebook; return it with stamp, mode and content of the file that was read."""
         from nbimport.errors import NotebookImportError
         from nbimport.notebook import reader
 
@@ -262,7 +270,7 @@ class NotebookLoader(SourceFileLoader):
                     stamp = cache.UNTRUSTED
         except OSError as error:
             raise unreadable(path, error) from error
-        return reader.read(data, path), stamp, status.st_mode
+        return reader.read(data, path), stamp, status.st_mode, data
 
 
 def unreadable(path: str, error: OSError) -> NotebookImportError:
