@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from nbimport.config import Config
+    from nbimport.machinery.script import ScriptFinder
 
 # Ours and the one before, while ours is there.
 _excepthook: list[Any] = []
@@ -68,6 +69,7 @@ def install(config: Config | None = None) -> ImportHook:
     added = standing() is None
     if added:
         sys.meta_path.insert(_position(), NotebookFinder())
+        sys.path_hooks.append(_program)
         if not EXTENDED.isdisjoint(sys.modules):
             from nbimport.machinery import extensions
 
@@ -85,6 +87,8 @@ def uninstall() -> None:
     finder = standing()
     if finder is not None:
         sys.meta_path.remove(finder)
+    if _program in sys.path_hooks:
+        sys.path_hooks.remove(_program)
     loader.given.clear()
     if _excepthook and sys.excepthook is _excepthook[0]:
         sys.excepthook = _excepthook[1]
@@ -181,6 +185,15 @@ def _installed() -> NotebookFinder:
     return finder
 
 
+def _program(path: str) -> ScriptFinder:
+    """Answer, as a path hook, for a notebook that Python is told to run."""
+    if path.endswith(SUFFIX) and os.path.isfile(path):
+        from nbimport.machinery.script import ScriptFinder
+
+        return ScriptFinder(path)
+    raise ImportError("not a notebook", path=path)
+
+
 def _watch_uncaught() -> None:
     """Print uncaught errors that came through a cell with the cell's text.
 
@@ -200,6 +213,8 @@ def _watch_uncaught() -> None:
             if extensions.passes_a_cell(error):
                 import traceback
 
+                while trace and trace.tb_frame.f_code.co_filename.startswith("<frozen "):
+                    trace = trace.tb_next  # runpy's frames, and the driver's
                 traceback.print_exception(kind, error, trace)
                 return
         original(kind, error, trace)
