@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, NoReturn
 
 from magics.errors import InputError
-from magics.options import DTYPES, LAYOUTS, MODES, near
+from magics.hints import near
+from magics.options import DTYPES, LAYOUTS, MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ class Parser(argparse.ArgumentParser):
                 continue
             grouped = not option.startswith("--") and option[:2] in known  # -oNAME, -rq
             if len(option) > 1 and not grouped:
-                raise InputError(f"{option}: no such option; {near(option, known)}")
+                raise InputError(f"{option}: no such option; {near(option, sorted(known))}")
 
 
 def _is_number(text: str) -> bool:

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from magics.errors import InputError
+from magics.hints import near
 from magics.measurement.inputs import parse_shape
-from magics.options import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,7 +102,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, any P
         raise InputError(f"{text!r}: not an expression ({error.msg}); check the line") from error
     except NameError as error:
         unknown = error.name or text
-        hint = near(unknown, {name for name in names if not name.startswith("_")})
+        hint = near(unknown, [name for name in names if not name.startswith("_")])
         if not hint.startswith("did"):
             hint = "define it first"
         raise InputError(f"{unknown}: no such name; {hint}") from error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from magics.errors import InputError
+from magics.hints import near, short
+from magics.records import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ _SHORT = {"fp32": "float32", "fp64": "float64", "fp16": "float16", "bf16": "bflo
           "nchw": "contiguous", "nhwc": "channels_last"}  # fmt: skip
 _SWITCHES = ("measure", "backward", "receptive_field", "memory", "roofline", "fresh_ceilings",
              "kernels")  # fmt: skip
-_LONGEST = 40  # characters of a value in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,29 +116,22 @@ class Options:
             elif accepts(name):
                 inputs[name] = value
             else:
-                raise InputError(
-                    f"{name}: no such option (got {name}={short(value)}); {near(name, known)}",
-                )
+                raise _unknown(name, value, known)
         return cls(**options), inputs
 
 
-def short(value: object) -> str:
-    """Return a value as it is written, or its type where that would be long."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST and "\n" not in text else type(value).__name__
+def _unknown(name: str, value: object, known: set[str]) -> InputError:
+    got = f"{name}: no such option (got {name}={short(value)})"
+    if name in _VIEW:
+        return InputError(f"{got}; it is a view's: profile(...).view({name}={short(value)})")
+    return InputError(f"{got}; {near(name, sorted(known))}")
 
 
-def near(name: str, known: Any) -> str:  # noqa: ANN401, any collection of names
-    """Return what to do about a mistyped name."""
-    close = get_close_matches(name, sorted(known), n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"choose from {', '.join(sorted(known))}"
+_VIEW = frozenset(item.name for item in fields(View))
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         shorts = [text for text, long in _SHORT.items() if long in known]
-        close = get_close_matches(str(value), [*known, *shorts], n=1)
-        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
+        hint = near(str(value), known, shorts)
         raise InputError(f"{name}: unknown (got {short(value)}); {hint}")

@@ -6,13 +6,38 @@ sentence brings its own. Neither torch nor a renderer is known here.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from math import floor, inf, log10
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+DIGITS = 3
+"""Significant digits of a rounded number, unless told otherwise."""
+
+_digits = ContextVar("digits", default=DIGITS)
+
+
+@contextmanager
+def rounding(digits: int | None) -> Iterator[None]:
+    """Round to so many significant digits for a while; `None` leaves it as it is.
+
+    Columns and percentages get as many decimals more or fewer.
+    """
+    before = _digits.set(digits or _digits.get())
+    try:
+        yield
+    finally:
+        _digits.reset(before)
+
+
+def _decimals(usual: int) -> int:
+    return max(0, usual + _digits.get() - DIGITS)
+
 
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _BINARY = ((1024.0**3, "GiB"), (1024.0**2, "MiB"), (1024.0, "KiB"), (1.0, "B"))
@@ -58,7 +83,9 @@ def _scale(values: Iterable[float | None], steps: tuple[tuple[float, str], ...])
     if factor == 1.0 and all(float(value).is_integer() for value in known):
         return Scale(factor, unit, 0)
     return Scale(
-        factor, unit, next(digits for limit, digits in _DECIMALS if largest < limit * factor)
+        factor,
+        unit,
+        _decimals(next(digits for limit, digits in _DECIMALS if largest < limit * factor)),
     )
 
 
@@ -85,15 +112,17 @@ def time_scale(values: Iterable[float | None]) -> Scale:
 def _single(
     value: float | None,
     steps: tuple[tuple[float, str], ...],
-    digits: int,
+    digits: int | None,
     unit: str = "",
 ) -> str:
     if value is None:
         return MISSING
+    digits = digits or _digits.get()
     # 999,999 is 1.00 M, not 1,000 k; but 1023 B is no KiB.
     rounded = value if steps is _BINARY else float(f"{value:.{digits - 1}e}")
     scale = _scale([rounded], steps)
-    number = significant(rounded / scale.factor, digits) if scale.decimals else f"{value:,.0f}"
+    whole_number = scale.factor == 1.0 and float(rounded).is_integer()
+    number = f"{value:,.0f}" if whole_number else significant(rounded / scale.factor, digits)
     return f"{number} {scale.unit}{unit}".rstrip()
 
 
@@ -105,17 +134,17 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def count(value: float | None, unit: str = "", digits: int = 3) -> str:
+def count(value: float | None, unit: str = "", digits: int | None = None) -> str:
     """Return a count with a prefix: 1.81 G, or 167 GFLOP/s."""
     return _single(value, _DECIMAL, digits, unit)
 
 
-def size(value: float | None, digits: int = 3) -> str:
+def size(value: float | None, digits: int | None = None) -> str:
     """Return a size in bytes with its unit: 44.7 MiB."""
     return _single(value, _BINARY, digits)
 
 
-def seconds(value: float | None, digits: int = 3) -> str:
+def seconds(value: float | None, digits: int | None = None) -> str:
     """Return a time with its unit: 1.25 ms."""
     return _single(value, _TIME, digits)
 
@@ -127,12 +156,12 @@ def whole(value: int | None) -> str:
 
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """Return a share of 1 in percent: 98.7 %."""
-    return MISSING if fraction is None else f"{100 * fraction:.{decimals}f} %"
+    return MISSING if fraction is None else f"{100 * fraction:.{_decimals(decimals)}f} %"
 
 
 def ratio(value: float | None, decimals: int = 3) -> str:
     """Return a ratio: 1.015x."""
-    return MISSING if value is None else f"{value:.{decimals}f}x"
+    return MISSING if value is None else f"{value:.{_decimals(decimals)}f}x"
 
 
 def intensity(value: float | None) -> str:

@@ -10,6 +10,7 @@ from magics.records.exchange import SCHEMA
 from magics.records.layer import LayerProfile, ReceptiveField
 from magics.records.measurement import Measurement
 from magics.records.profile import RELEVANT_SHARE, Profile
+from magics.records.selecting import View
 from magics.records.totals import Totals, Uncounted
 from magics.records.views import register_view
 
@@ -23,5 +24,6 @@ __all__ = [
     "ReceptiveField",
     "Totals",
     "Uncounted",
+    "View",
     "register_view",
 ]

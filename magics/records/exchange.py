@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the JSON form; `Profile.from_json` reads this one and older ones."""
 
-_RAW = ("forward", "backward", "receptive_field")  # of these a table shows what follows
+_RAW = ("forward", "backward", "per_call", "receptive_field")  # of these a table shows what follows
 
 
 def json_of(profile: Profile) -> str:
@@ -59,6 +59,7 @@ def table_of(rows: tuple[LayerProfile, ...]) -> list[dict[str, Any]]:
             "flops": row.flops,
             "arithmetic_intensity": row.arithmetic_intensity,
             "forward_s": row.forward.median_s if row.forward else None,
+            "forward_per_call_s": row.per_call.median_s if row.per_call else None,
             "forward_iqr_s": row.forward.iqr_s if row.forward else None,
             "backward_s": row.backward.median_s if row.backward else None,
             "backward_iqr_s": row.backward.iqr_s if row.backward else None,

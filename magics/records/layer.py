@@ -28,13 +28,14 @@ class ReceptiveField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerProfile:
-    """One call of one layer.
+    """One call of one layer, or several of them summed up.
 
     Attributes:
         name: Dotted path of the module; ``path.conv2d()`` for a functional call in it.
         kind: 'conv2d', 'max_pool2d', 'batch_norm', 'linear', ... or 'other'.
         type: Class of the module, or name of the function.
         call_index: 0 for the first call of this name in one forward, 1 for the second.
+        calls: How many calls this is the sum of.
         input_shape: (N, C_in, *spatial), or as the layer got it.
         output_shape: (N, C_out, *spatial), or as the layer gave it.
         dtype: Element type of the output.
@@ -53,6 +54,7 @@ class LayerProfile:
         backward_bytes_moved: Its compulsory traffic [bytes].
         forward: Time of one forward, or `None` where it was not measured.
         backward: Time of one backward, or `None`.
+        per_call: Times of single forwards among `calls`, or `None` where `forward` is of one.
         saved_bytes: Kept from forward for backward, first saved by this layer [bytes].
         output_bytes: Size of the output [bytes].
         peak_bytes: Most memory of tensors alive during the call [bytes].
@@ -67,6 +69,7 @@ class LayerProfile:
     kind: str
     type: str = ""
     call_index: int = 0
+    calls: int = 1
     input_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()
     dtype: str = ""
@@ -85,6 +88,7 @@ class LayerProfile:
     backward_bytes_moved: int = 0
     forward: Measurement | None = None
     backward: Measurement | None = None
+    per_call: Measurement | None = None
     saved_bytes: int | None = None
     output_bytes: int | None = None
     peak_bytes: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -10,11 +10,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
 from magics import units
+from magics.errors import InputError
+from magics.hints import near, short
 from magics.records import exchange
 from magics.records.ceilings import Ceilings  # noqa: TC001, read when decoding
 from magics.records.decode import decoded
 from magics.records.layer import LayerProfile  # noqa: TC001, read when decoding
 from magics.records.measurement import Measurement, paired_ratio
+from magics.records.selecting import View
 from magics.records.totals import Totals, Uncounted
 from magics.records.views import shown, shown_as_text
 
@@ -44,6 +47,8 @@ class Profile:
         instrumented_backward: The backward that the rows come from.
         memory: Sizes in bytes: parameters, buffers, gradients, peaks; empty if not measured.
         ceilings: What the device can do at best, or `None` where that was not asked.
+        once: Rows are sums over a cell's one run, clocks and all: there is no plain run.
+        digits: Significant digits to show; `None` for the usual ones.
     """
 
     model: str
@@ -60,6 +65,8 @@ class Profile:
     instrumented_backward: Measurement | None = None
     memory: Mapping[str, int] = field(default_factory=dict)
     ceilings: Ceilings | None = None
+    once: bool = False
+    digits: int | None = None
 
     @property
     def rows(self) -> tuple[LayerProfile, ...]:
@@ -71,7 +78,7 @@ class Profile:
         """Return the sums over all rows; the time is that of the plain model."""
         sums = Totals.of(self.rows)
         return Totals(
-            calls=len(self.layers),
+            calls=sum(layer.calls for layer in self.layers),
             params=self.params,
             macs=sums.macs,
             elementwise_flops=sums.elementwise_flops,
@@ -125,6 +132,25 @@ class Profile:
         ]
         known = [half for half in halves if half is not None]
         return median(known) if known else None
+
+    def view(self, **options: Any) -> Self:  # noqa: ANN401, each option has a type of its own
+        """Return a view of the profile: fewer rows, summed up, sorted, or nothing measured.
+
+        What a view leaves out is in its row *everything else*.
+
+        Args:
+            **options: Fields of `magics.records.View`: only, depth, sort, top, stable, digits.
+
+        Raises:
+            InputError: If there is no such option, or its value makes no sense.
+        """
+        known = [item.name for item in fields(View)]
+        for name, value in options.items():
+            if name not in known:
+                raise InputError(
+                    f"{name}: no such option (got {name}={short(value)}); {near(name, known)}",
+                )
+        return View(**options).of(self)  # type: ignore[return-value]  # replaced, so of this class
 
     def to_json(self, path: str | PathLike[str] | None = None) -> str:
         """Return the profile as JSON, and write it to `path` if given."""

@@ -63,7 +63,7 @@ class Totals:
         forward = [row.forward.median_s for row in rows if row.forward]
         backward = [row.backward.median_s for row in rows if row.backward]
         return cls(
-            calls=len(rows),
+            calls=sum(row.calls for row in rows),
             params=sum(row.params for row in rows),
             macs=sum(row.macs for row in rows),
             elementwise_flops=sum(row.elementwise_flops for row in rows),

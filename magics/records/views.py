@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from magics import units
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,10 +25,17 @@ def shown(record: object) -> dict[str, str]:
     is to be shown for the first time, and announce themselves.
     """
     import_module("magics.renderers")
-    return {mime: view(record) for mime, view in _views.items()}
+    with units.rounding(_digits(record)):
+        return {mime: view(record) for mime, view in _views.items()}
 
 
 def shown_as_text(record: object) -> str:
     """Return a record as text."""
     import_module("magics.renderers")
-    return _views["text/plain"](record)
+    with units.rounding(_digits(record)):
+        return _views["text/plain"](record)
+
+
+def _digits(record: object) -> int | None:
+    digits: int | None = getattr(record, "digits", None)
+    return digits
