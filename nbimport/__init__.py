@@ -43,6 +43,10 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     """Import the settings and the exceptions when they are asked for: no warm import needs them."""
+    if name == "coverage_init":  # `plugins = ["nbimport"]` in coverage.py's settings
+        from nbimport.integrations.coverage_plugin import coverage_init
+
+        return coverage_init
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from nbimport import config, errors

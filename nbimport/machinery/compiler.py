@@ -18,7 +18,7 @@ from nbimport.notebook import selection, sourcemap
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import CodeType
     from typing import Any
 
@@ -45,7 +45,11 @@ _LATE_FUTURE = "__future__ imports must occur at the beginning"
 
 
 def compile_notebook(
-    notebook: Notebook, config: Config, only: str | None, neighbours: Collection[str]
+    notebook: Notebook,
+    config: Config,
+    only: str | None,
+    neighbours: Collection[str],
+    change: Callable[[ast.Module, str, str], None] | None = None,
 ) -> tuple[CodeType, tuple[str, ...], tuple[str, ...]]:
     """Compile the selected cells of a notebook.
 
@@ -58,12 +62,13 @@ def compile_notebook(
         config: The settings that hold for it.
         only: "definitions", or None for everything.
         neighbours: Names that an import statement can mean something in the same folder by.
+        change: Called with each cell's tree, file name and text before it is compiled.
 
     Raises:
         SyntaxError: A cell is neither Python nor IPython syntax; names the cell and the line.
         MagicError: A cell has a magic, and the settings say that this is an error.
     """
-    compiler = _CellCompiler(notebook.path, config, only, neighbours)
+    compiler = _CellCompiler(notebook.path, config, only, neighbours, change)
     cells = selection.selected(notebook.cells, config)
     units = [compiler.compile(parsed) for parsed in compiler.parsed(cells)]
     imports = siblings.imported_names(cell.source for cell in cells)
@@ -80,27 +85,39 @@ def python_source(notebook: Notebook, config: Config, only: str | None) -> str:
     An empty line comes between, or `inspect` would take the mark for a comment on what follows; and
     the mark is indented, or it would take the first one for a comment on the module.
     """
+    return "\n".join(
+        f" # %% cell {cell.number}\n\n{text.rstrip(NL)}\n"
+        for cell, text in python_cells(notebook, config, only)
+    )
+
+
+def python_cells(notebook: Notebook, config: Config, only: str | None) -> list[tuple[Cell, str]]:
+    """Return the cells that an import runs, each with its text in Python, line for line."""
     import warnings
 
     cells = selection.selected(notebook.cells, config)
     with one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler has given them when it was its turn
         parsed = list(_CellCompiler(notebook.path, config, only, ()).parsed(cells))
-    return "\n".join(
-        f" # %% cell {cell.number}\n\n{text.rstrip(NL)}\n" for cell, (text, *_), _ in parsed
-    )
+    return [(cell, text) for cell, (text, *_), _ in parsed]
 
 
 class _CellCompiler:
     """Compile cells in order: ``from __future__`` imports and dropped names reach later cells."""
 
     def __init__(
-        self, path: str, config: Config, only: str | None, neighbours: Collection[str]
+        self,
+        path: str,
+        config: Config,
+        only: str | None,
+        neighbours: Collection[str],
+        change: Callable[[ast.Module, str, str], None] | None = None,
     ) -> None:
         self._path = path
         self._magics = config.magics
         self._only = config.only(path, only)
         self._neighbours = neighbours
+        self._change = change
         self._flags = _ALLOW_TOP_LEVEL_AWAIT
         self._docstring_may_come = True
         self._lines_above = 0
@@ -126,6 +143,8 @@ class _CellCompiler:
                 trees.note_class_lines(tree, self._lines_above + 2)
             if is_timed:
                 tree = trees.leaving_nothing(tree)
+            if self._change is not None:
+                self._change(tree, sourcemap.cell_name(self._path, cell.number), text)
             code = self._guarded(cell, tree, text)
         if self._docstring_may_come:
             self._docstring_may_come = not _first_code(text)
@@ -161,6 +180,7 @@ class _CellCompiler:
         text, _, is_timed = translation
         parse = (
             self._only is not None
+            or self._change is not None
             or is_timed
             or (_SHOWS_CLASS_LINES and "class" in text)
             or (not self._docstring_may_come and _first_code(text)[:2].strip("rRuU")[:1] in _QUOTES)

@@ -17,12 +17,18 @@ from nbimport.machinery import ONLY_DEFINITIONS, SUFFIX, cache, folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable
     from types import CodeType, ModuleType
     from typing import Any
 
     from nbimport.config import Config
     from nbimport.errors import NotebookImportError
     from nbimport.notebook.reader import Notebook
+
+    # Its own name, which sets its bytecode apart, and what changes the tree of a cell, given with
+    # the cell's file name and text.
+    Change = tuple[str, Callable[[ast.Module, str, str], None]]
 
 # What a loader loads (see `NotebookLoader.subject`) -> name of the module made from it, so that one
 # file is one module.
@@ -31,6 +37,8 @@ loaded: dict[str, str] = {}
 programs: dict[str, CodeType] = {}
 # The settings given to install(), the last of which hold in place of any pyproject.toml's.
 given: list[Config] = []
+# What test tools change in the cells of some notebooks: (module's name, path) -> change or None.
+changers: list[Callable[[str, str], Change | None]] = []
 _held: list[str] = []
 # Folder -> what the nearest pyproject.toml at or above it sets; None: nothing.
 _settings: dict[str, Config | None] = {}
@@ -120,6 +128,9 @@ class NotebookLoader(SourceFileLoader):
     def __init__(self, fullname: str, path: str, only: str | None = None) -> None:
         super().__init__(fullname, path)
         self.only = only
+        self.change: Change | None = None
+        for changer in changers:
+            self.change = self.change or changer(fullname, path)
         self.entry = self._entry()
 
     @property
@@ -139,7 +150,10 @@ class NotebookLoader(SourceFileLoader):
 
     def _entry(self) -> str | None:
         """Return where the bytecode lies, whether or not it is there."""
-        return cache.entry_path(self.path, f"-{self.only}" if self.only else "")
+        variant = f"-{self.only}" if self.only else ""
+        return cache.entry_path(
+            self.path, variant + f"-{self.change[0]}" if self.change else variant
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the cells; a reload that fails leaves the module as it was."""
@@ -191,6 +205,8 @@ class NotebookLoader(SourceFileLoader):
         entry = self.entry
         config = settings(os.path.dirname(path))
         key = (self.only or "") if config is None else config.key(path, self.only)
+        if self.change is not None:
+            key += self.change[0]
         found = None
         if entry is not None:
             try:
@@ -244,7 +260,10 @@ class NotebookLoader(SourceFileLoader):
             payload = found.payload[:3]
         else:
             neighbours = folders.neighbours(self.path)
-            program = compiler.compile_notebook(notebook, self.config, self.only, neighbours)
+            change = None if self.change is None else self.change[1]
+            program = compiler.compile_notebook(
+                notebook, self.config, self.only, neighbours, change
+            )
             payload = tuple(program)
         if entry is not None:
             write(entry, mode, cache.packed(stamp, self.path, key, digest, (*payload, *seals)))
