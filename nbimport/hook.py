@@ -123,8 +123,8 @@ def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType
 
     from nbimport.machinery import places
 
-    file = _notebook_file(os.fsdecode(path))
-    return import_module(places.name_of(_installed(), file, only))
+    file = notebook_file(os.fsdecode(path))
+    return import_module(places.name_of(installed(), file, only))
 
 
 def mount(name: str, folder: str | os.PathLike[str]) -> None:
@@ -147,7 +147,7 @@ def mount(name: str, folder: str | os.PathLike[str]) -> None:
         raise MountError(f"mount {name!r}: not a name that can be imported; use a plain identifier")
     if not os.path.isdir(place):
         raise MountError(f"mount {name!r}: there is no folder {place}; check the path", path=place)
-    finder = _installed()
+    finder = installed()
     mounted = finder.mounted(name, caller.folder())
     if mounted == place:
         finder.mounts[name] = place
@@ -166,7 +166,7 @@ def unmount(name: str) -> None:
     """
     from nbimport.errors import MountError
 
-    finder = _installed()
+    finder = installed()
     if finder.mounts.pop(name, None) is None:
         mounts = ", ".join(sorted(finder.mounts)) or "none"
         raise MountError(f"unmount {name!r}: not mounted (mounted: {mounts}); check the name")
@@ -176,7 +176,12 @@ def unmount(name: str) -> None:
         del sys.modules[key]
 
 
-def _installed() -> NotebookFinder:
+def installed() -> NotebookFinder:
+    """Return the finder.
+
+    Raises:
+        NotebookImportError: The hook is uninstalled.
+    """
     finder = standing()
     if finder is None:
         from nbimport.errors import NotebookImportError
@@ -241,7 +246,13 @@ def _beside_or_here(path: str) -> str:
     return os.path.abspath(path)
 
 
-def _notebook_file(path: str) -> str:
+def notebook_file(path: str) -> str:
+    """Return the absolute path of a notebook, named with or without its suffix.
+
+    Raises:
+        NotebookNotFoundError: There is no such file.
+        NotebookImportError: It is no notebook's file.
+    """
     from nbimport.errors import NotebookImportError, NotebookNotFoundError
     from nbimport.machinery.specs import kind_of
 
