@@ -2,7 +2,7 @@
 
 Measured numbers are kept raw, as replicates; everything that follows from others is a
 property. A record knows neither torch nor a renderer: renderers announce themselves with
-`register_view`, and a saved profile shows itself anywhere.
+`register_view` and `register_form`, and a saved profile shows itself anywhere.
 """
 
 from magics.records.ceilings import Ceilings
@@ -12,7 +12,7 @@ from magics.records.measurement import Measurement
 from magics.records.profile import RELEVANT_SHARE, Profile
 from magics.records.selecting import View
 from magics.records.totals import Totals, Uncounted
-from magics.records.views import register_view
+from magics.records.views import register_form, register_view
 
 __all__ = [
     "RELEVANT_SHARE",
@@ -25,5 +25,6 @@ __all__ = [
     "Totals",
     "Uncounted",
     "View",
+    "register_form",
     "register_view",
 ]

@@ -19,7 +19,7 @@ from magics.records.layer import LayerProfile  # noqa: TC001, read when decoding
 from magics.records.measurement import Measurement, paired_ratio
 from magics.records.selecting import View
 from magics.records.totals import Totals, Uncounted
-from magics.records.views import shown, shown_as_text
+from magics.records.views import formed, shown, shown_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,6 +188,38 @@ class Profile:
                 name=error.name,
             ) from error
         return pandas.DataFrame(exchange.table_of(self.rows))
+
+    def to_html(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the report as a whole HTML page, and write it to `path` if given.
+
+        The page holds all it needs: it can be sent, and opened without a connection.
+        """
+        return exchange.written(formed(self, "page"), path)
+
+    def to_trace(self, path: str | PathLike[str] | None = None) -> str:
+        """Return one forward (and backward) as a trace, and write it to `path` if given.
+
+        The text is JSON that chrome://tracing and ui.perfetto.dev open.
+
+        Raises:
+            RecordError: If no times were measured.
+        """
+        return exchange.written(formed(self, "trace"), path)
+
+    def plot(self, kind: str = "roofline") -> Any:  # noqa: ANN401, matplotlib is an optional extra
+        """Return a figure of matplotlib.
+
+        Args:
+            kind: 'roofline' (layers under the measured ceilings), 'timeline' (time and memory
+                of each layer), 'receptive_field' (how it grows) or 'kinds' (shares of each kind
+                of layer).
+
+        Raises:
+            InputError: If there is no such picture.
+            RecordError: If the profile has nothing to show in it.
+            ModuleNotFoundError: If matplotlib is not installed.
+        """
+        return formed(self, "figure", kind)
 
     def _repr_mimebundle_(
         self,

@@ -11,11 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _views: dict[str, Callable[[Any], str]] = {}
+_forms: dict[str, Callable[..., Any]] = {}
 
 
 def register_view(mime: str, view: Callable[[Any], str]) -> None:
     """Let `view` show profiles as `mime`."""
     _views[mime] = view
+
+
+def register_form(name: str, form: Callable[..., Any]) -> None:
+    """Let `form` make something of profiles that is asked for by name: a page, a figure."""
+    _forms[name] = form
+
+
+def formed(record: object, name: str, *args: object) -> Any:  # noqa: ANN401, text or figure
+    """Return a record in the form of a name."""
+    import_module("magics.renderers")
+    with units.rounding(_digits(record)):
+        return _forms[name](record, *args)
 
 
 def shown(record: object) -> dict[str, str]:

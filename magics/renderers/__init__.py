@@ -1,11 +1,20 @@
 """A record in, a string or a figure out. Knows neither torch nor IPython.
 
-Importing this package lets every profile show itself, as text and as HTML.
+Importing this package lets every profile show itself, as text and as HTML, and become a page, a
+trace or a figure. matplotlib is imported only when a figure is asked for.
 """
 
-from magics.records import register_view
+from magics.records import register_form, register_view
 from magics.renderers.html import render as _html
+from magics.renderers.page import render as _page
+from magics.renderers.plots import figure as _figure
+from magics.renderers.terminal import render as _terminal
 from magics.renderers.text import render as _text
+from magics.renderers.trace import render as _trace
 
 register_view("text/plain", _text)
 register_view("text/html", _html)
+register_form("page", _page)
+register_form("trace", _trace)
+register_form("figure", _figure)
+register_form("terminal", _terminal)

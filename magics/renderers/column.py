@@ -21,6 +21,7 @@ class Column:
         unit: Their unit, or ''.
         cells: One text per row.
         total: What stands below, or ''.
+        sums: One text per group of rows; empty where there are no groups.
         number: Whether to align to the right.
         share: For a bar: one share of 1 per row, or empty.
         rank: Where there is no room for all columns, the highest rank goes first, 0 never.
@@ -30,6 +31,7 @@ class Column:
     unit: str
     cells: tuple[str, ...]
     total: str = ""
+    sums: tuple[str, ...] = ()
     number: bool = True
     share: tuple[float, ...] = ()
     rank: int = 0
@@ -43,27 +45,46 @@ class Column:
 def texts(
     head: str,
     cells: Sequence[str],
-    total: str = "",
+    below: Sequence[str] = ("",),
     *,
     rank: int = 0,
     number: bool = False,
 ) -> Column:
-    """Return a column without a unit."""
-    return Column(head, "", tuple(cells), total, number=number, rank=rank)
+    """Return a column without a unit.
+
+    Args:
+        head: What stands in it.
+        cells: One text per row.
+        below: The total, then one text per group of rows.
+        rank: See `Column`.
+        number: Whether to align to the right.
+    """
+    total, *sums = below
+    return Column(head, "", tuple(cells), total, tuple(sums), number=number, rank=rank)
 
 
 def numbers(
     head: str,
     values: Sequence[float | None],
-    total: float | None,
+    below: Sequence[float | None],
     scale_for: Callable[[Iterable[float | None]], units.Scale],
     *,
     rank: int = 0,
 ) -> Column:
-    """Return a column of numbers in one unit; what is 0 stays empty."""
+    """Return a column of numbers in one unit; what is 0 stays empty.
+
+    Args:
+        head: What they are.
+        values: One number per row.
+        below: The total, then one number per group of rows.
+        scale_for: Chooses the unit.
+        rank: See `Column`.
+    """
     scale = scale_for(values)
-    cells = tuple(scale.text(value) if value else "" for value in values)
-    return Column(head, scale.unit, cells, scale.text(total) if total else "", rank=rank)
+    cells, (total, *sums) = (
+        [scale.text(value) if value else "" for value in some] for some in (values, below)
+    )
+    return Column(head, scale.unit, tuple(cells), total, tuple(sums), rank=rank)
 
 
 def clean(text: str) -> str:

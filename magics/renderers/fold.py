@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magics.records import LayerProfile, Measurement, Totals
+from magics.records.summing import together
 
 if TYPE_CHECKING:
-    from magics.records import Profile
+    from magics.records import LayerProfile, Profile
 
 MOST_ROWS = 200
 """Layers up to which every one has its row."""
@@ -39,27 +39,4 @@ def _cost(layer: LayerProfile) -> tuple[float, int, int]:
 
 
 def _together(layers: list[LayerProfile]) -> list[LayerProfile]:
-    if len(layers) <= 1:
-        return layers
-    sums = Totals.of(layers)
-    return [
-        LayerProfile(
-            name=f"… {len(layers)} layers",
-            kind="",
-            params=sums.params,
-            macs=sums.macs,
-            elementwise_flops=sums.elementwise_flops,
-            bytes_moved=sums.bytes_moved,
-            saved_bytes=sum(layer.saved_bytes or 0 for layer in layers),
-            forward=_added([layer.forward for layer in layers]),
-            backward=_added([layer.backward for layer in layers]),
-        ),
-    ]
-
-
-def _added(measured: list[Measurement | None]) -> Measurement | None:
-    known = [item for item in measured if item]
-    if not known:
-        return None
-    replicates = zip(*(item.replicates_s for item in known), strict=False)
-    return Measurement(replicates_s=tuple(map(sum, replicates)), clock=known[0].clock)
+    return [together(layers, f"… {len(layers)} layers")] if len(layers) > 1 else layers

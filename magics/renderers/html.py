@@ -7,58 +7,59 @@ light and dark themes both keep theirs.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
 
-from magics.renderers import fold, table, text, words
+from magics.renderers import behaviour, fold, groups, reasons, table, text, words
+from magics.renderers.html_table import HEAD, SMALL
+from magics.renderers.html_table import table as html_table
+from magics.renderers.pictures import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from magics.records import Profile
-    from magics.renderers.column import Column
+    from magics.renderers.pictures import Picture
 
-_BAR = "rgba(66,133,199,.45)"
-_SHORTEST_BAR = 0.01
-_RULE = "1px solid rgba(128,128,128,.6)"
-_SMALL = "font-size:12px;line-height:1.5"
-_CELL = "padding:1px 8px"
-_HEAD = "font-weight:600;padding:8px 8px 2px"
 _TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
 _WORD = "min-width:80px;padding-left:8px"
+_WIDE = "max-width:1000px"
 
 
 def render(profile: Profile) -> str:
-    """Return the report as one HTML fragment."""
-    most = words.most_expensive(profile)
+    """Return the report as one HTML fragment, the same one for the same profile."""
     missing = words.uncounted(profile)
     parts = [
-        f'<div class="convprofile" style="overflow-x:auto;{_SMALL}">',
         f'<div style="{_TITLE}">{escape(words.title(profile))}</div>',
         _facts(profile),
-        *(_warning(message) for message in profile.warnings),
-        _list("ol", most, "Most expensive"),
+        *(_warning(message) for message in words.warnings(profile)),
+        _list("ol", reasons.most_expensive(profile), "Most expensive"),
         _kinds(profile),
+        _drawn(pictures(profile)),
         _layers(profile),
         _list("ul", words.notes(profile), "Notes"),
         _warning(missing) if missing else "",
-        "</div>",
     ]
-    return "".join(parts)
+    content = "".join(parts)
+    identity = f"convprofile-{sha256(content.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    return (
+        f'<div class="convprofile" id="{identity}" style="{SMALL}">'
+        f"<style>{behaviour.STYLE}</style>{content}"
+        f"<script>{behaviour.script(identity)}</script></div>"
+    )
 
 
 def _facts(profile: Profile) -> str:
     return "".join(
-        f'<div style="display:flex;max-width:1000px"><b style="{_WORD}">{word}</b>'
+        f'<div style="display:flex;{_WIDE}"><b style="{_WORD}">{word}</b>'
         f" <span>{escape(sentence)}</span></div>"
         for word, sentence in words.facts(profile)
     )
 
 
 def _warning(message: str) -> str:
-    style = (
-        "margin:2px 0;padding:1px 8px 1px 5px;max-width:1000px;border-left:3px solid rgb(217,138,0)"
-    )
+    style = f"margin:2px 0;padding:1px 8px 1px 5px;{_WIDE};border-left:3px solid rgb(217,138,0)"
     return f'<div role="note" style="{style}">⚠ {escape(message)}</div>'
 
 
@@ -66,77 +67,45 @@ def _list(tag: str, items: Sequence[str], head: str) -> str:
     if not items:
         return ""
     rows = "".join(f"<li>{escape(item)}</li>" for item in items)
-    style = "margin:0;padding-left:32px;max-width:1000px"
-    return f'<div style="{_HEAD}">{head}</div><{tag} style="{style}">{rows}</{tag}>'
+    style = f"margin:0;padding-left:32px;{_WIDE}"
+    return f'<div style="{HEAD}">{head}</div><{tag} style="{style}">{rows}</{tag}>'
+
+
+def _drawn(found: Sequence[Picture]) -> str:
+    if not found:
+        return ""
+    return f'<div style="display:flex;flex-wrap:wrap">{"".join(map(_picture, found))}</div>'
+
+
+def _picture(picture: Picture) -> str:
+    # An image's own width and height keep the place; the style lets it shrink.
+    return (
+        f'<div style="width:{picture.width}px;max-width:100%;padding:0 8px 8px">'
+        f'<div style="{HEAD};padding-left:0">{escape(picture.title)}</div>'
+        f'<img src="{picture.uri}" alt="{escape(picture.alt)}" width="{picture.width}" '
+        f'height="{picture.height}" style="max-width:100%;height:auto">'
+        f"<div>{escape(picture.reading)}</div></div>"
+    )
 
 
 def _layers(profile: Profile) -> str:
     rows = fold.rows(profile)
-    columns = table.columns(profile, rows)
-    found = _table(columns, "Layers, in the order in which their calls ended")
-    found += f'<div style="padding:2px 8px;max-width:1000px">{escape(words.legend(columns))}.</div>'
+    together = groups.grouped(rows)
+    sums = [group.sums for group in together if group.sums]
+    columns = table.columns(profile, rows, sums=sums)
+    caption = f"Layers, in the order in which their calls ended ({len(columns)} columns)"
+    sizes = [(len(group.rows), group.sums is not None) for group in together]
+    found = html_table(columns, caption, sizes)
+    found += f'<div style="padding:2px 8px;{_WIDE}">{escape(words.legend(columns))}.</div>'
     if len(rows) == len(profile.rows):
         return found
     every = "\n".join(text.lines(table.columns(profile, profile.rows, 40)))
     return (
         f"{found}<details><summary>Each of the {len(profile.layers)} layers</summary>"
-        f'<pre style="font-size:11px">{escape(every)}</pre></details>'
+        f'<pre style="font-size:11px;overflow-x:auto">{escape(every)}</pre></details>'
     )
 
 
 def _kinds(profile: Profile) -> str:
     columns = table.by_kind(profile)
-    return _table(columns, "By kind of layer") if columns else ""
-
-
-def _table(columns: Sequence[Column], caption: str) -> str:
-    """Return a table.
-
-    What JupyterLab's own style doesn't set on every cell stands on the table, once: a
-    hundred rows of a dozen cells are most of a report's size.
-    """
-    rows = "".join(
-        "<tr>" + "".join(_filled(column, place) for column in columns) + "</tr>"
-        for place in range(len(columns[0].cells))
-    )
-    return (
-        f'<table style="border-collapse:collapse;margin:0;text-align:right;'
-        f'font-variant-numeric:tabular-nums;{_SMALL}">'
-        f'<caption style="text-align:left;{_HEAD}">{caption}</caption>'
-        f"<thead><tr>{''.join(map(_head, columns))}</tr></thead><tbody>{rows}</tbody>"
-        f"<tfoot><tr>{''.join(map(_total, columns))}</tr></tfoot></table>"
-    )
-
-
-def _head(column: Column) -> str:
-    style = f"{_cell(column)};vertical-align:bottom;border-bottom:{_RULE}"
-    style += ";min-width:90px" if column.share else ""
-    unit = f"<br>[{column.unit}]" if column.unit else ""
-    return f'<th scope="col" style="{style}">{_unbroken(column.head)}{unit}</th>'
-
-
-def _unbroken(words: str) -> str:
-    return escape(words).replace(" ", "&nbsp;")
-
-
-def _cell(column: Column) -> str:
-    return _CELL if column.number else f"{_CELL};text-align:left"
-
-
-def _filled(column: Column, place: int) -> str:
-    cell = column.cells[place]
-    if not cell:
-        return "<td></td>"
-    style = _cell(column)
-    if column.share and column.bar(place) >= _SHORTEST_BAR:
-        style += f";background:linear-gradient(90deg,{_BAR} {column.bar(place):.0%},transparent 0)"
-    if column.head in {"layer", "kind"} and not column.rank and column.total:
-        return f'<th scope="row" style="{style};font-weight:400">{_unbroken(cell)}</th>'
-    return f'<td style="{style}">{_unbroken(cell)}</td>'
-
-
-def _total(column: Column) -> str:
-    style = f"{_cell(column)};border-top:{_RULE};font-weight:600"
-    if column.total == "total":
-        return f'<th scope="row" style="{style}">total</th>'
-    return f'<td style="{style}">{column.total}</td>'
+    return html_table(columns, "By kind of layer") if columns else ""

@@ -5,13 +5,14 @@ All renderers show these columns, so that they say the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from magics import units
+from magics.records import Totals
 from magics.renderers.column import Column, numbers, printable, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from magics.records import LayerProfile, Measurement, Profile
 
@@ -58,39 +59,61 @@ def field(row: LayerProfile) -> str:
     return "all" if seen.whole_input or not seen.size else _short(seen.size)
 
 
-def columns(profile: Profile, rows: Sequence[LayerProfile], longest: int = 60) -> list[Column]:
+def columns(
+    profile: Profile,
+    rows: Sequence[LayerProfile],
+    longest: int = 60,
+    sums: Sequence[LayerProfile] = (),
+) -> list[Column]:
     """Return the columns of the layer table; those without anything to say are left out.
 
     Args:
         profile: Where the totals stand.
         rows: The layers to show, everything else included.
         longest: Places for a layer's name.
+        sums: Sums of groups of rows, which have a line of their own.
     """
     total = profile.total
     saved = sum(row.saved_bytes or 0 for row in rows)
     peak = max(row.peak_bytes or 0 for row in rows)
-    forward = [row.forward for row in rows]
-    backward = [row.backward for row in rows]
+    none = [""] * (1 + len(sums))
+
+    def counted(
+        head: str,
+        value: Callable[[LayerProfile], int | None],
+        whole: int,
+        scale: Callable[[Iterable[float | None]], units.Scale] = units.count_scale,
+        rank: int = 0,
+    ) -> Column:
+        below = [whole, *map(value, sums)]
+        return numbers(head, [value(row) for row in rows], below, scale, rank=rank)
+
+    def said(
+        head: str, text: Callable[[LayerProfile], str], rank: int, *, number: bool = False
+    ) -> Column:
+        return texts(head, [text(row) for row in rows], none, rank=rank, number=number)
+
     # What most readers look for comes first: on a narrow screen the rest is out of sight.
     found = [
-        texts("layer", [label(row, longest) for row in rows], total="total"),
-        texts("kind", [what(row) for row in rows]),
-        texts("output", [_output(row) for row in rows], rank=4),
-        numbers("params", [row.params for row in rows], total.params, units.count_scale, rank=5),
-        numbers("MACs", [row.macs for row in rows], total.macs, units.count_scale),
-        *_times("forward", forward, profile.plain),
-        texts("bound by", [row.bound or "" for row in rows], rank=1),
-        texts("of roof", [_reached(row) for row in rows], rank=2, number=True),
-        *_times("backward", backward, profile.plain_backward),
-        numbers("moved", [row.bytes_moved for row in rows], total.bytes_moved,
-                units.bytes_scale, rank=6),
-        texts("FLOP/B", [_intensity(row) for row in rows], rank=9, number=True),
-        texts("kernel", [printable(row.kernel or "", 30) for row in rows], rank=3),
-        texts("sees", [field(row) for row in rows], rank=7, number=True),
-        numbers("saved", [row.saved_bytes for row in rows], saved, units.bytes_scale, rank=10),
-        numbers("peak", [row.peak_bytes for row in rows], peak, units.bytes_scale, rank=11),
-        *_spread("± forward", forward, profile.plain),
-        *_spread("± backward", backward, profile.plain_backward),
+        texts("layer", [label(row, longest) for row in rows],
+              ["total", *(label(row, longest) for row in sums)]),
+        texts("kind", [what(row) for row in rows], ["", *(row.type for row in sums)]),
+        said("output", _output, 4),
+        counted("params", lambda row: row.params, total.params, rank=5),
+        counted("MACs", lambda row: row.macs, total.macs),
+        *(_calls(profile, rows, sums) if any(row.calls > 1 for row in rows) else ()),
+        *_times("forward", rows, whole_s(profile), sums),
+        said("bound by", lambda row: row.bound or "", 1),
+        said("of roof", _reached, 2, number=True),
+        *_times("backward", rows, whole_s(profile, "backward"), sums),
+        counted("moved", lambda row: row.bytes_moved, total.bytes_moved, units.bytes_scale, 6),
+        said("FLOP/B", _intensity, 9, number=True),
+        said("kernel", lambda row: printable(row.kernel or "", 30), 3),
+        said("sees", field, 7, number=True),
+        counted("saved", lambda row: row.saved_bytes, saved, units.bytes_scale, 10),
+        counted("peak", lambda row: row.peak_bytes, peak, units.bytes_scale, 11),
+        *_spread("± forward", [row.forward for row in rows], profile.plain, none[1:]),
+        *_spread("± backward", [row.backward for row in rows], profile.plain_backward, none[1:]),
     ]  # fmt: skip
     return [column for column in found if column.head == "layer" or any(column.cells)]
 
@@ -107,40 +130,73 @@ def _reached(row: LayerProfile) -> str:
     return units.percent(row.efficiency, 0) if row.bound and row.efficiency else ""
 
 
+def whole_s(profile: Profile, name: Literal["forward", "backward"] = "forward") -> float | None:
+    """Return the time that shares are relative to: the plain model's, or else all rows' [s]."""
+    plain = profile.plain if name == "forward" else profile.plain_backward
+    if plain is not None or not profile.once:
+        return plain.median_s if plain else None
+    known = [item.median_s for row in profile.rows if (item := getattr(row, name))]
+    return sum(known) if known else None
+
+
+def _calls(
+    profile: Profile, rows: Sequence[LayerProfile], sums: Sequence[LayerProfile]
+) -> list[Column]:
+    """Return how often rows were called, and how long one call takes."""
+    counts = [[str(row.calls) if row.kind else "" for row in some] for some in (rows, sums)]
+    medians = [row.per_call.median_s if row.per_call else None for row in rows]
+    none = [None] * (1 + len(sums))
+    return [
+        texts("calls", counts[0], [str(profile.total.calls), *counts[1]], number=True, rank=12),
+        numbers("per call", medians, none, units.time_scale, rank=3),
+    ]
+
+
 def _times(
-    head: str,
-    measured: Sequence[Measurement | None],
-    whole: Measurement | None,
+    head: Literal["forward", "backward"],
+    rows: Sequence[LayerProfile],
+    whole: float | None,
+    sums: Sequence[LayerProfile],
 ) -> list[Column]:
     if whole is None:
         return []
-    medians = [item.median_s if item else None for item in measured]
+    medians, below = (
+        [item.median_s if (item := getattr(row, head)) else None for row in some]
+        for some in (rows, sums)
+    )
     scale = units.time_scale(medians)
     return [
-        Column(head, scale.unit, tuple(map(scale.text, medians)), scale.text(whole.median_s)),
-        _shares(medians, whole.median_s),
-    ]
+        Column(head, scale.unit, tuple(map(scale.text, medians)), scale.text(whole),
+               tuple(map(scale.text, below))),
+        _shares(medians, whole, below),
+    ]  # fmt: skip
 
 
 def _spread(
     head: str,
     measured: Sequence[Measurement | None],
     whole: Measurement | None,
+    none: Sequence[str],
 ) -> list[Column]:
     if whole is None:
         return []
     scale = units.time_scale(item.median_s if item else None for item in measured)
     cells = tuple(scale.text(item.iqr_s) if item else "" for item in measured)
-    return [Column(head, scale.unit, cells, scale.text(whole.iqr_s), rank=8)]
+    return [Column(head, scale.unit, cells, scale.text(whole.iqr_s), tuple(none), rank=8)]
 
 
-def _shares(seconds: Sequence[float | None], whole: float) -> Column:
-    shares = tuple((value or 0.0) / whole if whole else 0.0 for value in seconds)
+def _shares(
+    seconds: Sequence[float | None], whole: float, sums: Sequence[float | None] = ()
+) -> Column:
+    shares, below = (
+        tuple((value or 0.0) / whole if whole else 0.0 for value in some)
+        for some in (seconds, sums)
+    )
     cells = tuple(
         "" if value is None else units.percent(share)
         for value, share in zip(seconds, shares, strict=True)
     )
-    return Column("share", "", cells, share=shares)
+    return Column("share", "", cells, sums=tuple(map(units.percent, below)), share=shares)
 
 
 def by_kind(profile: Profile) -> list[Column]:
@@ -149,24 +205,24 @@ def by_kind(profile: Profile) -> list[Column]:
     if not kinds:
         return []
     total, rest = profile.total, profile.other
-    sums = list(kinds.values())
-    seconds = [item.forward_s for item in sums] + [rest.forward.median_s if rest.forward else None]
-    macs = [item.macs for item in sums] + [rest.macs]
-    moved = [item.bytes_moved for item in sums] + [rest.bytes_moved]
-    params = [item.params for item in sums] + [rest.params]
+    sums = [*kinds.values(), Totals.of([rest])]
+    macs = [item.macs for item in sums]
+    whole = whole_s(profile)
+    seconds = [item.forward_s for item in sums]
+    calls = [*(str(item.calls) for item in kinds.values()), ""]
+    parts = [_part(value, total.macs) for value in macs]
+    moved = [item.bytes_moved for item in sums]
     found = [
-        texts("kind", [*kinds, rest.name], total="total"),
-        texts("calls", [*(str(item.calls) for item in sums), ""], str(total.calls), number=True),
-        numbers("params", params, total.params, units.count_scale),
-        numbers("MACs", macs, total.macs, units.count_scale),
-        texts("of MACs", [_part(value, total.macs) for value in macs], number=True),
-        numbers("moved", moved, total.bytes_moved, units.bytes_scale),
-    ]
-    if total.forward_s:
-        found += [
-            numbers("forward", seconds, total.forward_s, units.time_scale),
-            _shares(seconds, total.forward_s),
-        ]
+        texts("kind", [*kinds, rest.name], ["total"]),
+        texts("calls", calls, [str(total.calls)], number=True, rank=1),
+        numbers("params", [item.params for item in sums], [total.params], units.count_scale,
+                rank=3),
+        numbers("MACs", macs, [total.macs], units.count_scale),
+        texts("of MACs", parts, number=True, rank=2),
+        numbers("moved", moved, [total.bytes_moved], units.bytes_scale, rank=4),
+    ]  # fmt: skip
+    if whole:
+        found += [numbers("forward", seconds, [whole], units.time_scale), _shares(seconds, whole)]
     return [column for column in found if any(column.cells)]
 
 

@@ -1,24 +1,22 @@
-"""The sentences of a report: what was measured, on what, how well; what costs most, and why."""
+"""The sentences of a report: what was measured, on what, how well."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers.column import clean, printable
-from magics.renderers.table import label, what
-from magics.theory import roofline
+from magics.renderers.table import label, whole_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from magics.records import Ceilings, LayerProfile, Profile
+    from magics.records import Ceilings, Profile
     from magics.renderers.column import Column
 
 _CLOCKS = {"wall": "wall clock", "cpu": "processor time", "cuda": "CUDA events"}
-_MOST = 3
+_BUSY = 1.1  # wall over processor time from which on others are noticed
 _FEW_NAMES = 3
-_NEARLY = 1 - 1e-9
 
 
 def title(profile: Profile) -> str:
@@ -47,7 +45,10 @@ def warnings(profile: Profile) -> list[str]:
 def _time(profile: Profile) -> str:
     plain, back = profile.plain, profile.plain_backward
     if plain is None:
-        return "not measured: these are counts only"
+        whole = whole_s(profile) if profile.once else None
+        if whole is None:
+            return "not measured: these are counts only"
+        return f"all layers' forwards together took {units.seconds(whole)}, clocks included"
     clock = _CLOCKS.get(plain.clock, plain.clock)
     text = f"one forward of the model as it is takes {units.seconds(plain.median_s)}"
     if back is not None:
@@ -65,10 +66,22 @@ def _quality(profile: Profile) -> str:
     if profile.overhead is not None:
         change = profile.overhead - 1
         slower = "slower" if change >= 0 else "faster, which is noise"
-        parts.append(f"with a clock at every layer it is {units.percent(abs(change))} {slower}")
+        parts.append(
+            f"reading a clock at every layer made it {units.percent(abs(change))} {slower}"
+        )
     if profile.noise is not None:
         parts.append(f"repeated, a layer's time differs by {units.percent(profile.noise)}")
+    parts += _contention(profile.environment.get("contention", ""))
     return "; ".join(parts)
+
+
+def _contention(told: str) -> list[str]:
+    try:
+        factor = float(told.removesuffix("x"))
+    except ValueError:
+        return []
+    how = "quiet" if factor < _BUSY else "kept busy by other programs"
+    return [f"the machine was {how} (wall time {factor:.2f} times the processor time)"]
 
 
 def _work(profile: Profile) -> str:
@@ -86,22 +99,52 @@ def _ceilings(ceilings: Ceilings | None) -> str:
         return ""
     by = ", ".join(word for word in (ceilings.peak_by, ceilings.dtype) if word)
     (small, fast), (large, slow) = ceilings.bandwidth[0], ceilings.bandwidth[-1]
-    text = f"this device does at best {units.count(ceilings.flops_per_s, 'FLOP/s')}"
+    text = f"measured on this device: at most {units.count(ceilings.flops_per_s, 'FLOP/s')}"
     text += f" ({printable(by)})" if by else ""
-    text += f" and moves {units.count(slow, 'B/s')}"
+    text += f"; memory moves {units.count(slow, 'B/s')}"
     if large > small:
-        text += f" with {units.size(large)}, {units.count(fast, 'B/s')} with {units.size(small)}"
+        text += f" of {units.size(large)}, {units.count(fast, 'B/s')} of {units.size(small)}"
     if ceilings.call_overhead_s:
         text += f"; a call costs {units.seconds(ceilings.call_overhead_s)}"
+    if ceilings.disturbed:
+        text += "; other programs ran meanwhile, so it may do better"
     return text
 
 
 def _memory(profile: Profile) -> str:
-    return ", ".join(
-        f"{name.removesuffix('_bytes').replace('_', ' ')} {units.size(size)}"
-        for name, size in profile.memory.items()
-        if size
-    )
+    """Say what a reader has to find room for: the model, a forward, training."""
+    left = {name.removesuffix("_bytes"): size for name, size in profile.memory.items() if size}
+    taken = {name: units.size(left.pop(name)) for name in _MEMORY if name in left}
+
+    def said(*names: str, between: str = ", ") -> str:
+        return between.join(_MEMORY[name].format(taken[name]) for name in names if name in taken)
+
+    peak, workspace = said("inference_peak", "training_peak"), said("allocator_peak")
+    training = [
+        said("saved", "gradients"),
+        said("momentum_state", "adam_state", between=" or "),
+    ]
+    parts = [
+        said("parameters", "buffers", "inputs"),
+        f"{peak} ({workspace})" if peak and workspace else peak or workspace,
+        "training needs " + ", ".join(filter(None, training)) if any(training) else "",
+        *(f"{name.replace('_', ' ')} {units.size(size)}" for name, size in left.items()),
+    ]
+    return "; ".join(filter(None, parts))
+
+
+_MEMORY = {
+    "parameters": "{} of parameters",
+    "buffers": "{} of buffers",
+    "inputs": "{} of inputs",
+    "inference_peak": "a forward makes {} of tensors at its peak",
+    "training_peak": "a training step makes {} of tensors at its peak",
+    "allocator_peak": "{} with the kernels' workspace",
+    "saved": "{} kept for the backward",
+    "gradients": "{} of gradients",
+    "momentum_state": "{} of momentum",
+    "adam_state": "{} of Adam's moments",
+}
 
 
 def _setting(profile: Profile) -> str:
@@ -117,64 +160,6 @@ def _setting(profile: Profile) -> str:
         known.get("date", ""),
     ]
     return ", ".join(part for part in parts if part)
-
-
-def most_expensive(profile: Profile) -> list[str]:
-    """Say which layers cost most, and why, in one sentence each."""
-    timed = [row for row in profile.layers if row.forward and row.forward.median_s > 0]
-    if timed and profile.plain and profile.plain.median_s:
-        timed.sort(key=lambda row: -row.forward.median_s if row.forward else 0.0)
-        return [_timed(row, profile) for row in timed[:_MOST]]
-    counted = sorted((row for row in profile.layers if row.macs), key=lambda row: -row.macs)
-    return [_counted(row, profile) for row in counted[:_MOST]]
-
-
-def _timed(row: LayerProfile, profile: Profile) -> str:
-    if row.forward is None or profile.plain is None:
-        return ""
-    share = units.percent(row.forward.median_s / profile.plain.median_s)
-    total = profile.total.macs
-    macs = f"{units.percent(row.macs / total)} of the MACs" if row.macs and total else "no MACs"
-    return f"{label(row)} ({what(row)}): {share} of the time, {macs}; {_why(row, profile)}"
-
-
-def _why(row: LayerProfile, profile: Profile) -> str:
-    found = _bound(row, profile.ceilings)
-    if found is not None:
-        return roofline.explain(found).removesuffix(".")
-    whole = profile.total
-    rate = units.count(row.flops_per_s, "FLOP/s")
-    moved = units.count(row.bytes_per_s, "B/s")
-    mean = (whole.flops + whole.elementwise_flops) / (whole.forward_s or 1.0)
-    compared = f"the whole model runs at {units.count(mean, 'FLOP/s')}"
-    return f"it runs at {rate} and moves {moved}; {compared}"
-
-
-def _bound(row: LayerProfile, ceilings: Ceilings | None) -> roofline.Bound | None:
-    """Return the verdict on a row as it was reached, or `None` where there is none."""
-    if ceilings is None or row.roof_s is None or not row.efficiency or not row.bytes_moved:
-        return None
-    if row.bound not in get_args(roofline.Verdict):
-        return None
-    flops = roofline.needed_flops(row)
-    by_compute = ceilings.compute_time_s(flops) >= row.roof_s * _NEARLY
-    return roofline.Bound(
-        verdict=cast("roofline.Verdict", row.bound),
-        roof="compute" if by_compute else "memory",
-        efficiency=row.efficiency,
-        roof_time_s=row.roof_s,
-        intensity=flops / row.bytes_moved,
-        ridge_point=ceilings.ridge_point(row.bytes_moved),
-    )
-
-
-def _counted(row: LayerProfile, profile: Profile) -> str:
-    share = units.percent(row.macs / profile.total.macs)
-    outputs = 1
-    for size in row.output_shape:
-        outputs *= size
-    each = f": {units.whole(outputs)} outputs, {units.count(row.macs / outputs)} multiply-adds each"
-    return f"{label(row)} ({what(row)}): {share} of the MACs{each if outputs else ''}"
 
 
 def notes(profile: Profile) -> list[str]:
@@ -207,6 +192,7 @@ def legend(shown: Sequence[Column]) -> str:
 
 
 _MEANINGS = {
+    "per call": "per call: median time of one call",
     "±": "±: distance of the quartiles of a time",
     "kernel": "kernel: the implementation that ran",
     "sees": "sees: positions of the input that one output depends on, per axis",

@@ -80,7 +80,7 @@ def everything():
         warnings=("Other programs kept this machine busy.",),
         plain_backward=Measurement(replicates_s=(0.02, 0.024, 0.03)),
         instrumented_backward=Measurement(replicates_s=(0.02, 0.025, 0.03)),
-        memory={"parameters": 432, "forward_peak": 4096},
+        memory={"parameters": 432, "inference_peak": 4096},
     )
 
 

@@ -12,14 +12,21 @@ def html_of(made):
 
 
 class Page(HTMLParser):
-    """Reads a fragment, and keeps what a browser or a screen reader would make of it."""
+    """Reads a fragment, and keeps what a browser or a screen reader would make of it.
+
+    Attributes:
+        tables: Rows of cells' texts, one list for each table.
+        sums: The same for the lines that sum up a module.
+        words: What is to be read.
+        codes: Scripts and styles.
+    """
 
     VOID = ("br", "img")
 
     def __init__(self, fragment):
         super().__init__()
         self.open, self.tags, self.styles, self.headers = [], [], [], []
-        self.tables, self.words = [], []
+        self.tables, self.sums, self.words, self.codes = [], [], [], []
         self.feed(fragment)
         assert self.open == []
 
@@ -28,10 +35,12 @@ class Page(HTMLParser):
         self.styles.append(dict(attrs).get("style", ""))
         if tag == "table":
             self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
+            self.sums.append([])
+        if tag == "tr":  # sums over a module are no rows of their own
+            self.row = []
+            (self.sums if dict(attrs).get("class") == "g" else self.tables)[-1].append(self.row)
         if tag in {"td", "th"}:
-            self.tables[-1][-1].append("")
+            self.row.append("")
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -39,6 +48,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
+        if self.open and self.open[-1] in {"script", "style"}:
+            self.codes.append(data)
+            return
         self.words.append(data)
         if self.open and self.open[-1] in {"td", "th"}:
-            self.tables[-1][-1][-1] += data
+            self.row[-1] += data

@@ -128,7 +128,7 @@ def test_what_was_not_counted_and_what_to_know_is_said():
 def test_backward_memory_and_ceilings_are_said_when_known():
     shown = text_of(everything())
     assert "one backward 24.0 ms" in shown
-    assert "forward peak 4.00 KiB" in shown
+    assert "432 B of parameters; a forward makes 4.00 KiB of tensors at its peak" in shown
     assert "100 GFLOP/s (conv2d, float32)" in shown
     assert "backward" not in text_of(profile([layer(backward=None)])).split("\n\n", 1)[0]
 

@@ -1,0 +1,223 @@
+"""The pictures of a report: roofline, timeline, growth of the receptive field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan2, degrees, log10
+from typing import TYPE_CHECKING
+
+from magics import units
+from magics.renderers import series
+from magics.renderers.svg import INK, Axis, Canvas, Panel, linear_axis, log_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magics.records import Ceilings, LayerProfile, Profile
+    from magics.renderers.series import Point
+
+_WIDTH = 450
+_LEFT = 62
+_PLOT = _WIDTH - _LEFT - 12
+_LABEL = 0.62  # how far up its line a bandwidth is written: marks crowd at the lower end
+_NEAR = 10  # px: numbers nearer than this to each other share a label
+_VISIBLE = 0.1  # px
+_BOLD = ' font-weight="700"'
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing and its words.
+
+    Attributes:
+        title: What it is.
+        reading: What it shows, in one line.
+        alt: What it shows, for who can't see it.
+        uri: The drawing, as the address of an image.
+        width: Its size [px].
+        height: Its size [px].
+    """
+
+    title: str
+    reading: str
+    alt: str
+    uri: str
+    width: int
+    height: int
+
+
+def pictures(profile: Profile) -> list[Picture]:
+    """Return the pictures that the profile has something to show in."""
+    drawn = (_roofline(profile), _timeline(profile), _growth(profile))
+    return [picture for picture in drawn if picture]
+
+
+def _roofline(profile: Profile) -> Picture | None:
+    found, ceilings = series.points(profile), profile.ceilings
+    if not found or ceilings is None:
+        return None
+    present = series.families_in([point.layer for point in found])
+    canvas = Canvas(_WIDTH, 300)
+    across = log_axis([*(p.intensity for p in found), ceilings.ridge_point(_largest(ceilings))])
+    up = log_axis([*(p.rate for p in found), ceilings.flops_per_s])
+    panel = Panel(canvas, _LEFT, 8, _PLOT, 206, across, up)
+    panel.axes(
+        "arithmetic intensity [FLOP/byte]",
+        "speed [FLOP/s]",
+        lambda value: f"{value:g}",
+        lambda value: units.count(value, digits=1),
+    )
+    _roofs(panel, ceilings)
+    for item in present:
+        marks = [p for p in found if series.family(p.layer) is item]
+        places = [(panel.x(p.intensity), panel.y(p.rate)) for p in marks]
+        canvas.marks(item.marker, item.colour, places)
+    _numbers(panel, found)
+    canvas.legend(8, 262, [(item.name, item.colour, item.marker) for item in present])
+    reading = series.roofline_reading(profile)
+    alt = (
+        f"Roofline: {len(found)} layers by arithmetic intensity and speed, under a ceiling of "
+        f"{units.count(ceilings.flops_per_s, 'FLOP/s')} and lines of measured bandwidth. {reading}"
+    )
+    return Picture("Roofline", reading, alt, canvas.uri(), canvas.width, canvas.height)
+
+
+def _largest(ceilings: Ceilings) -> int:
+    return ceilings.bandwidth[-1][0]
+
+
+def _roofs(panel: Panel, ceilings: Ceilings) -> None:
+    peak, across, up = ceilings.flops_per_s, panel.across, panel.up
+    ends = dict.fromkeys((ceilings.bandwidth[-1], ceilings.bandwidth[0]))
+    outline, first = "", across.high
+    for place, (size, rate) in enumerate(ends):
+        ridge = peak / rate
+        low = max(across.low, up.low / rate)
+        if low < across.high:
+            to = min(ridge, across.high)
+            outline += f"M{panel.x(low):.1f} {panel.y(low * rate):.1f}"
+            outline += f"L{panel.x(to):.1f} {panel.y(min(peak, to * rate)):.1f}"
+            first = min(first, to)
+            # Below the line for the slow memory, above it for the fast one.
+            at = low * (to / low) ** _LABEL
+            x, y = panel.x(at), panel.y(at * rate)
+            slope = -_angle(panel)
+            turn = f' transform="rotate({slope:.1f} {x:.1f} {y:.1f})"'
+            words = f"{units.count(rate, 'B/s')} at {units.size(size)}"
+            panel.canvas.words(x, y + (12 if place == 0 else -5), words, more=turn)
+    outline += f"M{panel.x(max(across.low, first)):.1f} {panel.y(peak):.1f}H{panel.x(across.high)}"
+    panel.canvas.path(outline, stroke=INK, more=' stroke-width="1.5"')
+    words = units.count(peak, "FLOP/s")
+    panel.canvas.words(panel.x(across.high) - 3, panel.y(peak) - 4, words, "end")
+
+
+def _angle(panel: Panel) -> float:
+    """Return the slope of all lines of bandwidth, which is 1 in logarithms [degrees]."""
+    decades = log10(panel.across.high / panel.across.low), log10(panel.up.high / panel.up.low)
+    return degrees(atan2(panel.height / decades[1], panel.width / decades[0]))
+
+
+def _numbers(panel: Panel, found: Sequence[Point]) -> None:
+    """Write the places of the most expensive layers below their marks."""
+    labels: list[tuple[float, float, list[str]]] = []
+    for point in sorted(found, key=lambda point: point.number):
+        if not point.number:
+            continue
+        x, y = panel.x(point.intensity), panel.y(point.rate)
+        near = next((a for a in labels if abs(a[0] - x) < _NEAR and abs(a[1] - y) < _NEAR), None)
+        if near is None:
+            labels.append((x, y, [str(point.number)]))
+        else:
+            near[2].append(str(point.number))
+    for x, y, numbers in labels:
+        panel.canvas.words(x, y + 16, ", ".join(numbers), more=_BOLD)
+
+
+def _timeline(profile: Profile) -> Picture | None:
+    seconds, sizes = series.spans(profile), series.peaks(profile)
+    if not any(seconds) and not any(sizes):
+        return None
+    backward = any(layer.backward for layer in profile.layers)
+    canvas = Canvas(_WIDTH, 300)
+    both = any(seconds) and any(sizes)
+    height = 98 if both else 206
+    time = units.time_scale([max(seconds)])
+    name = "forward + backward" if backward else "forward"
+    if any(seconds):
+        values = [value / time.factor for value in seconds]
+        panel = _panel(canvas, 8, height, values)
+        panel.axes("" if both else "layer, in order of the calls", f"{name} [{time.unit}]",
+                   _whole, _plain, 3)  # fmt: skip
+        _bars(panel, profile.layers, values)
+    if any(sizes):
+        memory = units.bytes_scale([max(sizes)])
+        values = [value / memory.factor for value in sizes]
+        panel = _panel(canvas, 8 + (206 - height), height, values)
+        panel.axes("layer, in order of the calls", f"memory [{memory.unit}]", _whole, _plain, 3)
+        _bars(panel, profile.layers, values)
+    present = series.families_in(profile.layers)
+    canvas.legend(8, 262, [(item.name, item.colour, "s") for item in present])
+    reading = series.timeline_reading(profile)
+    alt = f"Time and memory of {len(profile.layers)} layers in order, as bars. {reading}"
+    return Picture("Time and memory", reading, alt, canvas.uri(), canvas.width, canvas.height)
+
+
+def _panel(canvas: Canvas, top: float, height: float, values: Sequence[float]) -> Panel:
+    across = Axis(0.5, len(values) + 0.5)
+    return Panel(canvas, _LEFT, top, _PLOT, height, across, linear_axis(values))
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}" if value >= 1 else ""
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}"
+
+
+def _bars(panel: Panel, layers: Sequence[LayerProfile], values: Sequence[float]) -> None:
+    wide = panel.width / len(values)
+    gap = min(1.0, wide / 5)
+    outlines: dict[str, list[str]] = {}
+    for place, (layer, value) in enumerate(zip(layers, values, strict=True), 1):
+        tall = panel.height * panel.up.share(value)
+        if tall >= _VISIBLE:
+            outlines.setdefault(series.family(layer).name, []).append(
+                f"M{panel.x(place):.4g} {panel.top + panel.height:.0f}v-{tall:.3g}",
+            )
+    broad = f' stroke-width="{wide - gap:.2f}"'
+    for item in series.families_in(layers):
+        if item.name in outlines:
+            panel.canvas.path("".join(outlines[item.name]), stroke=item.colour, more=broad)
+
+
+def _growth(profile: Profile) -> Picture | None:
+    found, extent = series.growth(profile), series.input_extent(profile)
+    if len(found) <= 1:
+        return None
+    canvas = Canvas(_WIDTH, 300)
+    values = [float(size) for _, size in found]
+    across = Axis(0.5, len(profile.layers) + 0.5)
+    up = linear_axis([*values, float(extent)])
+    panel = Panel(canvas, _LEFT, 8, _PLOT, 206, across, up)
+    panel.axes("layer, in order of the calls", "receptive field [positions]", _whole, _plain)
+    if extent:
+        y = panel.y(extent)
+        canvas.path(f"M{_LEFT} {y:.1f}h{_PLOT}", stroke=INK, more=' stroke-dasharray="5 4"')
+        canvas.words(_LEFT + 4, y - 4, f"the input: {extent}", "start")
+    steps = "".join(
+        f"{'L' if number else 'M'}{panel.x(place + 1):.4g} {panel.y(size):.4g}"
+        for number, (place, size) in enumerate(found)
+    )
+    canvas.path(steps, stroke=series.CONVOLUTION.colour, more=' stroke-width="1.2"')
+    sized: dict[str, list[tuple[float, float]]] = {}
+    for place, size in found:
+        name = series.family(profile.layers[place]).name
+        sized.setdefault(name, []).append((panel.x(place + 1), panel.y(size)))
+    present = [item for item in series.FAMILIES if item.name in sized]
+    for item in present:
+        canvas.marks(item.marker, item.colour, sized[item.name])
+    canvas.legend(8, 262, [(item.name, item.colour, item.marker) for item in present])
+    reading = series.growth_reading(profile)
+    alt = f"Receptive field of {len(found)} layers in order. {reading}"
+    return Picture("Receptive field", reading, alt, canvas.uri(), canvas.width, canvas.height)

@@ -1,0 +1,195 @@
+"""The pictures of a report as figures of matplotlib, an optional extra: larger, and to be saved."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from magics import units
+from magics.errors import InputError, RecordError
+from magics.hints import near
+from magics.records import Totals
+from magics.renderers import series, words
+from magics.renderers.column import clean
+from magics.renderers.table import label, whole_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from magics.records import LayerProfile, Profile
+
+_DASHED = (0, (5, 4))
+_GREY = "#7B7B7B"
+_SIZE = (8.0, 5.0)  # inches
+
+
+def figure(profile: Profile, kind: str) -> Any:  # noqa: ANN401, matplotlib is an optional extra
+    """Return a figure.
+
+    Args:
+        profile: What to draw.
+        kind: 'roofline', 'timeline', 'receptive_field' or 'kinds'.
+
+    Raises:
+        InputError: If there is no such picture.
+        RecordError: If the profile has nothing to show in it.
+        ModuleNotFoundError: If matplotlib is not installed.
+    """
+    if kind not in _KINDS:
+        raise InputError(f"plot: no such picture (got {kind!r}); {near(str(kind), _KINDS)}")
+    draw, possible, needs = _KINDS[kind]
+    if not possible(profile):
+        raise RecordError(
+            f"plot: {kind}: nothing to show in the profile of {profile.model}; it needs {needs}",
+        )
+    try:
+        pyplot = import_module("matplotlib.pyplot")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "plot: matplotlib is not installed; pip install 'nbimport-convprofile[plot]'",
+            name=error.name,
+        ) from error
+    made = pyplot.figure(figsize=_SIZE, layout="constrained")
+    draw(made, profile)
+    made.suptitle(_plain(words.title(profile)), fontsize="medium")
+    if "inline" in pyplot.get_backend():
+        pyplot.close(made)  # the cell shows what it returns; left open, it would be shown twice
+    return made
+
+
+def _plain(text: str) -> str:
+    """Return a text that matplotlib doesn't take for mathematics."""
+    return text.replace("$", r"\$")
+
+
+def _roofline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
+    axes = made.subplots()
+    found, ceilings = series.points(profile), profile.ceilings
+    for family in series.families_in([point.layer for point in found]):
+        some = [point for point in found if series.family(point.layer) is family]
+        axes.scatter(
+            [point.intensity for point in some],
+            [point.rate for point in some],
+            c=family.colour,
+            marker=family.marker,
+            label=family.name,
+            zorder=3,
+        )
+    for point in found:
+        if point.number:
+            axes.annotate(str(point.number), (point.intensity, point.rate), xytext=(5, -11),
+                          textcoords="offset points", fontweight="bold")  # fmt: skip
+    if ceilings is not None:
+        lowest = min(point.intensity for point in found) / 2
+        highest = max(*(point.intensity for point in found), ceilings.flops_per_s
+                      / ceilings.bandwidth[-1][1]) * 2  # fmt: skip
+        ends = dict.fromkeys((ceilings.bandwidth[0], ceilings.bandwidth[-1]))
+        for (size, rate), style in zip(ends, (_DASHED, "solid"), strict=False):
+            ridge = ceilings.flops_per_s / rate
+            axes.plot(
+                [min(lowest, ridge), ridge, max(highest, ridge)],
+                [min(lowest, ridge) * rate, ceilings.flops_per_s, ceilings.flops_per_s],
+                color=_GREY,
+                linestyle=style,
+                label=f"{units.count(rate, 'B/s')} at {units.size(size)}, "
+                f"{units.count(ceilings.flops_per_s, 'FLOP/s')}",
+            )
+    numbered = sorted((point for point in found if point.number), key=lambda item: item.number)
+    names = ",  ".join(f"{point.number} {label(point.layer, 30)}" for point in numbered)
+    axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity [FLOP/byte]",
+             ylabel="speed [FLOP/s]")  # fmt: skip
+    axes.set_title(_plain(f"{series.roofline_reading(profile)}\n{names}"), fontsize="small")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize="small")
+
+
+def _timeline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
+    seconds = [[series.forward_s(row) for row in profile.layers],
+               [series.backward_s(row) for row in profile.layers]]  # fmt: skip
+    sizes = series.peaks(profile)
+    panels = made.subplots(1 + (any(sizes) and any(seconds[0])), sharex=True, squeeze=False)
+    upper, lower = panels[0, 0], panels[-1, 0]
+    if any(seconds[0]):
+        scale = units.time_scale([max(map(max, seconds))])
+        forward, backward = ([value / scale.factor for value in some] for some in seconds)
+        _bars(upper, profile.layers, forward)
+        if any(backward):
+            upper.bar(range(1, len(backward) + 1), backward, bottom=forward, width=0.8,
+                      color="none", edgecolor=_GREY, hatch="////", linewidth=0.5,
+                      label="backward")  # fmt: skip
+        upper.set_ylabel(f"time [{scale.unit}]")
+        upper.legend(fontsize="small", ncols=2)
+    if any(sizes):
+        scale = units.bytes_scale([max(sizes)])
+        _bars(lower, profile.layers, [value / scale.factor for value in sizes])
+        lower.set_ylabel(f"memory of tensors [{scale.unit}]")
+        if upper is lower:
+            lower.legend(fontsize="small", ncols=2)
+    lower.set_xlabel("layer, in order of the calls")
+    upper.set_title(_plain(series.timeline_reading(profile)), fontsize="small")
+
+
+def _bars(axes: Any, layers: Sequence[LayerProfile], values: Sequence[float]) -> None:  # noqa: ANN401, axes
+    for family in series.families_in(layers):
+        places = [place for place, row in enumerate(layers) if series.family(row) is family]
+        axes.bar([place + 1 for place in places], [values[place] for place in places],
+                 color=family.colour, label=family.name)  # fmt: skip
+
+
+def _field(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
+    axes = made.subplots()
+    found, extent = series.growth(profile), series.input_extent(profile)
+    axes.plot([place + 1 for place, _ in found], [size for _, size in found], color=_GREY, lw=1)
+    layers = [profile.layers[place] for place, _ in found]
+    for family in series.families_in(layers):
+        some = [item for item in found if series.family(profile.layers[item[0]]) is family]
+        axes.scatter(
+            [place + 1 for place, _ in some],
+            [size for _, size in some],
+            c=family.colour,
+            marker=family.marker,
+            label=family.name,
+            zorder=3,
+        )
+    if extent:
+        axes.axhline(extent, color=_GREY, linestyle=_DASHED, label=f"the input: {extent}")
+    axes.set(xlabel="layer, in order of the calls", ylabel="receptive field [positions]",
+             ylim=(0, None))  # fmt: skip
+    axes.set_title(_plain(series.growth_reading(profile)), fontsize="small")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize="small")
+
+
+def _shares(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
+    axes = made.subplots()
+    rest, total = profile.other, profile.total
+    sums = {**profile.by_kind(), rest.name: Totals.of([rest])}
+    rows = sums.values()
+    parts = (
+        ("time", [item.forward_s or 0 for item in rows], whole_s(profile), "#0072B2", ""),
+        ("MACs", [item.macs for item in rows], total.macs, "#E69F00", "//"),
+        ("bytes moved", [item.bytes_moved for item in rows], total.bytes_moved, "#009E73", ".."),
+    )
+    for number, (name, values, whole, colour, hatch) in enumerate(p for p in parts if p[2]):
+        places = [place + number * 0.27 for place in range(len(sums))]
+        widths = [100 * value / (whole or 1) for value in values]
+        axes.barh(places, widths, height=0.25, color=colour, hatch=hatch, edgecolor="white",
+                  linewidth=0, label=name, zorder=3)  # fmt: skip
+    axes.set_yticks([place + 0.27 for place in range(len(sums))], list(map(clean, sums)))
+    axes.invert_yaxis()
+    axes.set(xlabel="share of the whole model [%]")
+    axes.grid(visible=True, axis="x", alpha=0.3)
+    axes.legend(fontsize="small", loc="lower right")
+
+
+_KINDS: dict[str, tuple[Callable[[Any, Profile], None], Callable[[Profile], Any], str]] = {
+    "roofline": (
+        _roofline, lambda profile: profile.ceilings and series.points(profile),
+        "times and ceilings: profile with measure=True and roofline=True"),
+    "timeline": (
+        _timeline, lambda profile: any(series.spans(profile)) or any(series.peaks(profile)),
+        "times or memory: profile with measure=True"),
+    "receptive_field": (
+        _field, series.growth, "layers with a receptive field: profile with receptive_field=True"),
+    "kinds": (_shares, lambda profile: profile.layers, "at least one layer"),
+}  # fmt: skip
