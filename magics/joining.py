@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from magics.measurement.modules import Target
     from magics.measurement.rows import Plan, Row
-    from magics.measurement.timing import Series, Timings
+    from magics.measurement.timings import Series, Timings
     from magics.theory import Cost
 
 
@@ -119,7 +119,12 @@ def _work(cost: Cost, backward: Cost) -> dict[str, Any]:
 def _warnings(timings: Timings) -> Sequence[str]:
     warnings = []
     rounds = f"{timings.rounds} round{'' if timings.rounds == 1 else 's'}"
-    if timings.contention >= CONTENDED:
+    if timings.contention >= CONTENDED and timings.clock.name == "wall":
+        warnings.append(
+            f"Other programs kept this machine busy (wall time {timings.contention:.1f} times "
+            f"the processor time), and times are wall times: repeat this on a quiet machine.",
+        )
+    elif timings.contention >= CONTENDED:
         threads = timings.threads
         how = "with one thread" if threads == 1 else f"of all {threads} threads together"
         warnings.append(

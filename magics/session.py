@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, nullcontext
+from collections.abc import Generator
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from magics.completing import completed
-from magics.errors import ConvProfileError, ForwardError, InputError
+from magics.errors import ForwardError, InputError
 from magics.joining import joined
 from magics.measurement import conversion, cuda, guises, lazy
 from magics.measurement import inputs as example_inputs
@@ -24,13 +25,17 @@ from magics.measurement.operators import tensors_in
 from magics.measurement.rows import plan
 from magics.measurement.runs import Runner
 from magics.measurement.state import preserved
-from magics.measurement.timing import Stopwatch, Timings
+from magics.measurement.timing import Stopwatch
 from magics.options import Options
 
 if TYPE_CHECKING:
     from magics.measurement.calls import Call
     from magics.measurement.state import Watch
+    from magics.measurement.timings import Timings
     from magics.records import Profile
+
+Profiling = Generator["Stopwatch | None", None, "Profile"]
+"""A profile in two steps: see `profiling`."""
 
 _TIMED = frozenset({"cpu", "cuda"})
 """Types of devices for which there is a clock."""
@@ -67,11 +72,45 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         ConvProfileError: If the model, an input or an option is wrong, or the model raises.
         Interrupted: On Ctrl-C while measuring; a KeyboardInterrupt.
     """
-    aim = target(model)
-    chosen, named = Options.read(
-        {"measure": measure, **options},
-        lambda name: example_inputs.accepts(aim, name),
-    )
+    with closing(profiling(target(model), model, inputs, {"measure": measure, **options})) as steps:
+        watch = next(steps)
+        if watch is not None:
+            watch.measure()
+        return ended(steps)
+
+
+def ended(steps: Profiling) -> Profile:
+    """Return what a profile ends with, once its times are measured."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: Profile = end.value
+        return result
+    raise AssertionError("profiling: stops once")
+
+
+def profiling(
+    aim: Target, model: object, inputs: tuple[object, ...], given: dict[str, Any]
+) -> Profiling:
+    """Profile in two steps, between which the caller measures.
+
+    Args:
+        aim: What to profile.
+        model: The same as the user gave it.
+        inputs: What to call it with.
+        given: Options, and keyword arguments of the model.
+
+    Yields:
+        Once: what measures the times, or `None` where there are none to measure.
+
+    Returns:
+        The record of the profile.
+
+    Raises:
+        ConvProfileError: If the model, an input or an option is wrong, or the model raises.
+        Interrupted: If the measurement was; a KeyboardInterrupt.
+    """
+    chosen, named = Options.read(given, lambda name: example_inputs.accepts(aim, name))
     with ExitStack() as stack:
         args, kwargs = _prepared(stack, aim, chosen, inputs, named)
         tensors = tensors_in((args, kwargs))
@@ -89,9 +128,14 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
         timings, told = None, guises.Told()
         if chosen.measure and device.type in _TIMED:
             runner = Runner(aim, rows, args, kwargs, watch, backward=chosen.backward)
-            timings, told = _timed(aim, runner, chosen, device)
-        elif chosen.measure and device.type != "meta":
-            told.warnings.append(f"Not timed: there is no clock for the device {device}.")
+            stopwatch = _stopwatch(runner, chosen, device)
+            yield stopwatch
+            timings = stopwatch.timings
+            told = _told(aim, runner, timings, device)
+        else:
+            yield None
+            if chosen.measure and device.type != "meta":
+                told.warnings.append(f"Not timed: there is no clock for the device {device}.")
         result = joined(
             aim,
             example_inputs.in_words(args, kwargs),
@@ -146,34 +190,26 @@ def _prepared(
     return args, kwargs
 
 
-def _timed(
-    aim: Target, runner: Runner, options: Options, device: torch.device
-) -> tuple[Timings, guises.Told]:
-    """Measure times, also of the other guises of the model.
+def _stopwatch(runner: Runner, options: Options, device: torch.device) -> Stopwatch:
+    on_gpu = device.type == "cuda"
+    return Stopwatch(
+        runner,
+        threads=options.threads,
+        budget_s=options.budget,
+        device=cuda.clock() if on_gpu else None,
+        place=(lambda: torch.cuda.device(device)) if on_gpu else nullcontext,
+    )
 
-    Raises:
-        ForwardError: If the model raises now, having run once.
-    """
-    clock = cuda.clock() if device.type == "cuda" else None
-    watch = Stopwatch(runner, threads=options.threads, budget_s=options.budget, device=clock)
-    told = guises.Told()
-    with torch.cuda.device(device) if clock else nullcontext():
-        try:
-            timings = watch.measure()
-        except ConvProfileError:
-            raise
-        except Exception as error:
-            raise ForwardError(
-                f"model: ran once, then raised {type(error).__name__}: {error}; "
-                f"it must run again and again on the same input to be timed",
-                layer="",
-            ) from error
-        try:
-            if not timings.interrupted:
-                told = guises.told(aim, runner, timings)
-        except KeyboardInterrupt:
-            timings.interrupted = True
-    return timings, told
+
+def _told(aim: Target, runner: Runner, timings: Timings, device: torch.device) -> guises.Told:
+    """Measure the other guises of the model."""
+    if not timings.interrupted:
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            try:
+                return guises.told(aim, runner, timings)
+            except KeyboardInterrupt:
+                timings.interrupted = True
+    return guises.Told()
 
 
 def _captured(

@@ -15,7 +15,7 @@ from magics.measurement import cuda
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from magics.measurement.timing import Timings
+    from magics.measurement.timings import Timings
     from magics.options import Options
 
 _CPUINFO = Path("/proc/cpuinfo")

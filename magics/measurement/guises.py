@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from magics.measurement.modules import Target
     from magics.measurement.runs import Runner
-    from magics.measurement.timing import Timings
+    from magics.measurement.timings import Timings
 
 _WARM_UPS = 2
 _REPLICATES = 5
