@@ -14,12 +14,36 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# Module -> the module whose extend() extends it, on a floor above this one.
+_CHILDREN = "nbimport.integrations.children"
+_INTEGRATIONS = {
+    "IPython.extensions.autoreload": "nbimport.integrations.autoreload",
+    "distributed.client": "nbimport.integrations.dask",
+    "joblib.externals.loky.backend.spawn": _CHILDREN,
+    "loky.backend.spawn": _CHILDREN,
+    "multiprocessing.spawn": _CHILDREN,
+}
+
+
 def install() -> None:
     """Extend what is imported, and what will be; a second call changes nothing."""
     if not observers.is_extending():
         observers.extend("linecache", _extend_linecache)
         observers.extend("pkgutil", _extend_pkgutil)
         tools.install()
+        for name, integration in _INTEGRATIONS.items():
+            observers.extend(name, _by_name(integration))
+
+
+def _by_name(integration: str) -> observers.Extension:
+    """Return what extends a module by an integration that is imported only then."""
+
+    def extend(module: ModuleType) -> Callable[[], None]:
+        from importlib import import_module
+
+        return import_module(integration).extend(module)  # type: ignore[no-any-return] # an Extension
+
+    return extend
 
 
 def _extend_linecache(linecache: ModuleType) -> Callable[[], None]:

@@ -27,7 +27,20 @@ if TYPE_CHECKING:
 
 _BESIDE = "nbimport.machinery.beside"
 # Modules that are extended when something imports them, see `extensions`.
-EXTENDED = frozenset({"doctest", "linecache", "pdb", "pkgutil", "threading"})
+EXTENDED = frozenset(
+    {
+        "IPython.extensions.autoreload",
+        "distributed.client",
+        "doctest",
+        "joblib.externals.loky.backend.spawn",
+        "linecache",
+        "loky.backend.spawn",
+        "multiprocessing.spawn",
+        "pdb",
+        "pkgutil",
+        "threading",
+    }
+)
 
 
 def standing() -> NotebookFinder | None:
