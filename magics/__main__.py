@@ -7,12 +7,16 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import magics
 from magics.arguments import parser
 from magics.errors import ConvProfileError, InputError
 from magics.expressions import evaluate
+from magics.records.views import formed
+
+if TYPE_CHECKING:
+    from magics.records import Profile
 
 _EXAMPLES = """\
 examples:
@@ -50,15 +54,16 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         partial = getattr(interruption, "partial", None)
         if partial is not None:
-            sys.stdout.write(f"{_writable(str(partial))}\n")
+            sys.stdout.write(f"{_writable(partial)}\n")
         return _INTERRUPTED
-    sys.stdout.write(f"{_writable(str(result))}\n")
+    sys.stdout.write(f"{_writable(result)}\n")
     return 0
 
 
-def _writable(text: str) -> str:
-    """Replace what the terminal's encoding does not have, such as the bars."""
+def _writable(profile: Profile) -> str:
+    """Return the report for this terminal, without what its encoding lacks, such as the bars."""
     encoding = sys.stdout.encoding or "utf-8"
+    text: str = formed(profile, "terminal", sys.stdout)
     return text.encode(encoding, "replace").decode(encoding)
 
 
