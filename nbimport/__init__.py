@@ -2,7 +2,7 @@
 
 ``import analysis`` finds ``analysis.ipynb`` wherever an ``analysis.py`` would be found, or beside
 the importing notebook. `load` imports by path, `mount` gives a folder a name, `Config` holds
-settings.
+settings. (For pytest, which wants to import its plugins itself: PYTEST_DONT_REWRITE.)
 """
 
 from __future__ import annotations
