@@ -75,13 +75,11 @@ def _error_of(path: str, *, run: bool, timeout: float | None) -> dict[str, Any] 
 
     with tempfile.TemporaryDirectory() as scratch:
         answer = os.path.join(scratch, "answer")
-        command = [sys.executable, "-m", "nbimport.commands.probe", path, answer]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_search_path())}
+        command = [sys.executable, "-c", _start(path), path, answer]
         try:
             ended = subprocess.run(  # noqa: S603 - this Python, this package
                 command + (["run"] if run else []),
                 cwd=os.path.dirname(path),
-                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -98,13 +96,20 @@ def _error_of(path: str, *, run: bool, timeout: float | None) -> dict[str, Any] 
         return error
 
 
-def _search_path() -> list[str]:
-    """Return where to find nbimport, which may lie in the working directory alone."""
+def _start(path: str) -> str:
+    """Return what the process runs first: it finds nbimport and the packages found here, too.
+
+    The notebook's own folder is left out of the search path, for it needs none: like this relative
+    imports work in it.
+    """
     import nbimport
 
     own = os.path.dirname(os.path.dirname(os.path.abspath(nbimport.__file__)))
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return [os.path.abspath(entry) for entry in given if entry] + [own]
+    more = [folder for folder in (os.getcwd(), own) if folder != os.path.dirname(path)]
+    return (
+        "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
+        f"sys.path += {more!r}; from nbimport.commands import probe; probe.main()"
+    )
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:

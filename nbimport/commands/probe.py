@@ -1,12 +1,8 @@
-"""Load one notebook in a process of its own, for `check`, and write down what kept it from loading.
-
-``python -m nbimport.commands.probe NOTEBOOK ANSWER [run]``
-"""
+"""Load one notebook in a process of its own, for `check`, and write down what kept it from that."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -27,7 +23,8 @@ def error_of(path: str, *, run: bool) -> dict[str, Any] | None:
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a cell is one of them
         cell, line = _place(error, path)
         kind = type(error)
-        return {"type": kind.__qualname__, "message": str(error), "cell": cell, "line": line}
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        return {"type": kind.__qualname__, "message": message, "cell": cell, "line": line}
     return None
 
 
@@ -47,9 +44,10 @@ def _place(error: BaseException, path: str) -> tuple[int | None, int | None]:
     return found
 
 
-if __name__ == "__main__":
-    _path, _answer, *_run = sys.argv[1:]
-    sys.path[0] = os.path.dirname(_path)
-    _text = json.dumps(error_of(_path, run=bool(_run)))
-    with open(_answer, "w", encoding="utf-8") as _file:
-        _file.write(_text)
+def main() -> None:
+    """Take the notebook, a file for the answer and perhaps ``run`` from the command line."""
+    path, answer, *run = sys.argv[1:]
+    del sys.argv[1:]
+    text = json.dumps(error_of(path, run=bool(run)))
+    with open(answer, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Any
 from nbimport import hook
 from nbimport.commands import files
 from nbimport.errors import NotebookImportError
-from nbimport.machinery import loader, names, places
+from nbimport.machinery import names, places
 
 if TYPE_CHECKING:
     import argparse
     from types import TracebackType
-
-_EVERYTHING = ""  # in place of "definitions": whatever the settings say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,12 +53,12 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 def _main_module(path: str) -> ModuleType:
     """Return a ``__main__`` that is the notebook.
 
-    Its spec has the name that an import would use: by that name `multiprocessing` finds it in
-    spawned children, as it does after ``python -m``, and its package makes relative imports work.
+    By the name of its spec `multiprocessing` finds it in spawned children, as it does after
+    ``python -m``; and in its package relative imports work, as in a kernel.
     """
-    name = places.name_of(hook.installed(), path)
-    spec = loader.spec_of(name, path, _EVERYTHING)
-    spec._initializing = True  # type: ignore[attr-defined] # not a reload, which would be undone
+    name = names.of_notebook(path) + names.PROGRAM
+    spec: Any = places.spec_at(hook.installed(), name, None)
+    spec._initializing = True  # not a reload, which would be undone
     module: Any = ModuleType("__main__")
     module.__file__ = path
     module.__loader__ = spec.loader

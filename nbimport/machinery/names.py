@@ -3,11 +3,13 @@
 A notebook outside ``sys.path`` gets a name that says where it is and that any process can import:
 ``/home/me/Data prep.ipynb`` is the module ``nbimport.at.home.me.Data prep``. Its folders are
 packages, so relative imports work and pickles find their classes again. What a dotted name can't
-hold is percent-encoded. Two marks at the end of a part are not part of the file's name:
+hold is percent-encoded. Three marks at the end of a part are not part of the file's name:
 
 - ``%2F`` (an encoded slash): this folder only as a folder, though it has an ``__init__`` or a
   notebook of the same name beside it;
-- ``#definitions``: the notebook's definitions without its work.
+- ``#definitions``: the notebook's definitions without its work;
+- ``#program``: all of it, whatever the settings say, as a program that `run` has started: by this
+  name spawned processes find it.
 
 Knows names and the file system, not how modules are found or loaded.
 """
@@ -22,6 +24,7 @@ from nbimport.machinery import ONLY_DEFINITIONS, PREFIX, SUFFIX
 __all__ = [  # with the three that others know from here
     "ONLY_DEFINITIONS",
     "PREFIX",
+    "PROGRAM",
     "SUFFIX",
     "decode",
     "dotted",
@@ -32,6 +35,7 @@ __all__ = [  # with the three that others know from here
     "of_notebook",
     "path_of",
 ]
+PROGRAM = "#program"
 _FOLDER_ONLY = "%2F"
 _RESERVED = "%./?#"
 _SUFFIXES = tuple(all_suffixes())

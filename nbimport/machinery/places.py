@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from nbimport.machinery.finder import NotebookFinder
 
+# Mark of a name -> what is loaded of the notebook; empty: all, whatever the settings say.
+_MARKED = {names.ONLY_DEFINITIONS: "definitions", names.PROGRAM: ""}
+
 
 def name_of(finder: NotebookFinder, path: str, only: str | None = None) -> str:
     """Return the name under which a notebook is, or would be, imported.
@@ -53,10 +56,11 @@ def spec_at(
     if fullname == names.PREFIX:
         return specs.folder(fullname, os.sep)
     folder, last = names.path_of(fullname)
-    if last.endswith(names.ONLY_DEFINITIONS):
-        stem = names.decode(last.removesuffix(names.ONLY_DEFINITIONS))
-        file = os.path.join(folder, stem.removesuffix(names.SUFFIX) + names.SUFFIX)
-        return loader.spec_of(fullname, file, "definitions")
+    for mark, only in _MARKED.items():
+        if last.endswith(mark):
+            stem = names.decode(last.removesuffix(mark))
+            file = os.path.join(folder, stem.removesuffix(names.SUFFIX) + names.SUFFIX)
+            return loader.spec_of(fullname, file, only)
     decoded = names.decode(last)
     place = os.path.join(folder, decoded.rstrip("/"))
     if not decoded.endswith("/"):
