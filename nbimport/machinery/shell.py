@@ -45,6 +45,16 @@ class ModuleShell:
         """The module's namespace."""
         return self._namespace
 
+    @property
+    def __class__(self) -> type[Any]:  # type: ignore[misc] # isinstance() only reads it
+        """The session's class where there is one: code asks by it in which front end it runs."""
+        running = _running()
+        return ModuleShell if running is None else type(running)
+
+    def __repr__(self) -> str:
+        running = _running()
+        return object.__repr__(self) if running is None else repr(running)
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever IPython's shell has
         value = getattr(_shell(), name)
         if not isinstance(value, types.MethodType):
@@ -160,10 +170,13 @@ def _place() -> str:
     return "a notebook"
 
 
-def _shell() -> Any:  # noqa: ANN401 - IPython's InteractiveShell, imported late
-    from IPython.core.getipython import get_ipython
+def _running() -> Any:  # noqa: ANN401 - IPython's InteractiveShell, which is not imported for this
+    core = sys.modules.get("IPython.core.getipython")
+    return None if core is None else core.get_ipython()
 
-    return get_ipython() or _bare_shell()
+
+def _shell() -> Any:  # noqa: ANN401
+    return _running() or _bare_shell()
 
 
 def _bare_shell() -> Any:  # noqa: ANN401
