@@ -45,8 +45,8 @@ class ModuleShell:
         """The module's namespace."""
         return self._namespace
 
-    @property
-    def __class__(self) -> type[Any]:  # type: ignore[misc] # isinstance() only reads it
+    @property  # type: ignore[misc] # it can't be assigned to, and nobody does
+    def __class__(self) -> type[Any]:
         """The session's class where there is one: code asks by it in which front end it runs."""
         running = _running()
         return ModuleShell if running is None else type(running)
