@@ -10,8 +10,6 @@ import magics
 from magics.measurement import device
 from magics.records import Ceilings, Profile
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 QUICK = {"budget": 0.05, "memory": False, "receptive_field": False}
 VERDICTS = {"compute", "memory", "kernel", "overhead"}
 

@@ -11,8 +11,6 @@ from torch import nn
 import magics
 from magics.measurement.denormals import share_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SUBNORMAL = 1e-39
 
 

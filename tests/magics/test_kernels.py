@@ -12,8 +12,6 @@ from torch import nn
 import magics
 from magics.measurement.kernels import onednn_name
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN"
 )

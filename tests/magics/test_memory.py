@@ -17,8 +17,6 @@ from magics.measurement import memory
 from magics.measurement.storages import StorageTracker
 from magics.theory.memory import peaks_of, predicted_peak
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 MIB = 1024**2
 
 

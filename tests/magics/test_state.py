@@ -108,7 +108,7 @@ def test_an_exception_in_the_middle_disturbs_nothing(error, call, backward):
 
 def test_settings_that_the_model_changes_are_put_back():
     def forward(model, x):
-        torch.set_num_threads(1)
+        torch.set_num_threads(torch.get_num_threads() + 1)
         torch.set_default_dtype(torch.float64)
         torch.set_flush_denormal(True)
         torch.set_grad_enabled(mode=False)

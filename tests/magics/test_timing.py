@@ -247,15 +247,19 @@ def test_a_quiet_machine_is_measured_by_the_wall_clock_and_with_the_threads_that
 
 def test_a_busy_machine_is_measured_by_processor_time_with_one_thread_and_says_so(monkeypatch):
     before = torch.get_num_threads()
-    with installed(monkeypatch, busy=2.5):
-        result = profile(nn.ReLU())
+    torch.set_num_threads(before + 1)
+    try:
+        with installed(monkeypatch, busy=2.5):
+            result = profile(nn.ReLU())
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
     assert result.plain.clock == result.environment["clock"] == "cpu"
     assert result.environment["threads"] == "1"
     assert result.environment["contention"] == "2.50x"
     (warning,) = result.warnings
     assert warning.startswith("Other programs kept this machine busy")
     assert "one thread" in warning
-    assert torch.get_num_threads() == before
 
 
 def test_a_number_of_threads_that_was_asked_for_is_kept_on_a_busy_machine(monkeypatch):
