@@ -48,7 +48,7 @@ chromium:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
 
 test: $(VENV)/test.stamp browser ## run all tests, the demo notebooks included
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
 		--nbval-sanitize-with demo_notebooks/sanitize.cfg -p no:cacheprovider demo_notebooks
 
