@@ -105,7 +105,7 @@ def columns(
         *_times("forward", rows, whole_s(profile), sums),
         said("bound by", lambda row: row.bound or "", 1),
         said("of roof", _reached, 2, number=True),
-        *_times("backward", rows, whole_s(profile, "backward"), sums),
+        *_times("backward", rows, profile.plain_backward and profile.plain_backward.median_s, sums),
         counted("moved", lambda row: row.bytes_moved, total.bytes_moved, units.bytes_scale, 6),
         said("FLOP/B", _intensity, 9, number=True),
         said("kernel", lambda row: printable(row.kernel or "", 30), 3),
@@ -130,13 +130,9 @@ def _reached(row: LayerProfile) -> str:
     return units.percent(row.efficiency, 0) if row.bound and row.efficiency else ""
 
 
-def whole_s(profile: Profile, name: Literal["forward", "backward"] = "forward") -> float | None:
-    """Return the time that shares are relative to: the plain model's, or else all rows' [s]."""
-    plain = profile.plain if name == "forward" else profile.plain_backward
-    if plain is not None or not profile.once:
-        return plain.median_s if plain else None
-    known = [item.median_s for row in profile.rows if (item := getattr(row, name))]
-    return sum(known) if known else None
+def whole_s(profile: Profile) -> float | None:
+    """Return the time that shares of a forward are relative to: the plain model's [s]."""
+    return profile.plain.median_s if profile.plain else None
 
 
 def _calls(

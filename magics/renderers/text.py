@@ -73,9 +73,9 @@ def render(profile: Profile, places: int = WIDTH, ink: Ink = PLAIN) -> str:
     kinds = table.by_kind(profile)
     left_out: list[Column] = []
     if kinds:
-        kinds, left_out = _fitting(kinds, room)
+        kinds, left_out = fitting(kinds, room)
         parts += ["", *lines(kinds, ink)]
-    columns, missing_here = _fitting(_layers(profile, room), room)
+    columns, missing_here = fitting(_layers(profile, room), room)
     parts += ["", *lines(columns, ink)]
     if left_out or missing_here:
         names = ", ".join(dict.fromkeys(column.head for column in (*missing_here, *left_out)))
@@ -106,7 +106,7 @@ def bar(share: float, places: int = _BAR) -> str:
     return "█" * full + (_EIGHTHS[rest] if rest else "")
 
 
-def _fitting(columns: Sequence[Column], room: int) -> tuple[list[Column], list[Column]]:
+def fitting(columns: Sequence[Column], room: int) -> tuple[list[Column], list[Column]]:
     """Return what fits, and what was left out: by rank, then bars, then from the right."""
     kept, left_out = list(columns), []
     while _taken(kept) > room and any(column.rank for column in kept):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers.column import clean, printable
-from magics.renderers.table import label, whole_s
+from magics.renderers.table import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +44,12 @@ def warnings(profile: Profile) -> list[str]:
 
 def _time(profile: Profile) -> str:
     plain, back = profile.plain, profile.plain_backward
+    if profile.once and plain is not None:
+        whole = plain.median_s + (back.median_s if back else 0.0)
+        part = f", {units.seconds(back.median_s)} of it in backward passes" if back else ""
+        return f"the cell ran once and took {units.seconds(whole)}{part}; clocks included"
     if plain is None:
-        whole = whole_s(profile) if profile.once else None
-        if whole is None:
-            return "not measured: these are counts only"
-        return f"all layers' forwards together took {units.seconds(whole)}, clocks included"
+        return "not measured: these are counts only"
     clock = _CLOCKS.get(plain.clock, plain.clock)
     text = f"one forward of the model as it is takes {units.seconds(plain.median_s)}"
     if back is not None:
@@ -58,7 +59,7 @@ def _time(profile: Profile) -> str:
 
 
 def _quality(profile: Profile) -> str:
-    if profile.plain is None:
+    if profile.plain is None or profile.once:
         return ""
     parts = [f"the rows add up to {units.percent(profile.coverage)} of the forward"]
     if profile.backward_coverage is not None:
@@ -198,7 +199,7 @@ _MEANINGS = {
     "sees": "sees: positions of the input that one output depends on, per axis",
     "moved": "moved: input, weights and output, each once",
     "FLOP/B": "FLOP/B: operations per byte moved",
-    "share": "share: of one forward (or backward) of the model as it is",
+    "share": "share: of the total",
     "bound by": "bound by: what keeps the layer from being faster",
     "of roof": "of roof: its speed relative to the highest that this machine allows it",
     "saved": "saved: kept for the backward",

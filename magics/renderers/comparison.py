@@ -1,0 +1,85 @@
+"""A comparison as fixed-width text and as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from magics import units
+from magics.renderers import comparison_words as words
+from magics.renderers.comparison_picture import pictures
+from magics.renderers.comparison_table import columns
+from magics.renderers.html import drawn, warning
+from magics.renderers.html_table import HEAD, SMALL
+from magics.renderers.html_table import table as html_table
+from magics.renderers.text import WIDTH, bar, fitting, lines
+
+if TYPE_CHECKING:
+    from magics.records import Comparison
+
+_NAME = 30
+_BAR = 40
+_TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
+_WIDE = "max-width:1000px;padding:0 8px"
+
+
+def as_text(comparison: Comparison) -> str:
+    """Return a comparison as text: what each needs, how they differ and why, layer by layer."""
+    parts = [*_hanging("", words.title(comparison)), ""]
+    for letter, sentence in words.entrants(comparison):
+        parts += _hanging(f"{letter}  ", sentence)
+    for text in words.warnings(comparison):
+        parts += _hanging("! ", text)
+    for place in range(1, len(comparison.profiles)):
+        parts += ["", *_hanging("", words.verdict(comparison, place))]
+        for text in words.reasons(comparison, place):
+            parts += _hanging("* ", text)
+        parts += _bars(comparison, place)
+    kept, left_out = fitting(columns(comparison, _NAME), WIDTH)
+    parts += ["", *lines(kept)]
+    if left_out:
+        names = ", ".join(dict.fromkeys(column.head for column in left_out))
+        parts += _hanging("", f"No room here for: {names}. The HTML report has all.")
+    parts += _hanging("", words.legend(comparison) + ".")
+    return "\n".join(parts)
+
+
+def _bars(comparison: Comparison, place: int) -> list[str]:
+    found = words.steps(comparison, place)
+    if not found:
+        return []
+    longest = max(step.gain for step in found)
+    room = max(len(step.name) for step in found)
+    drawn_bars = []
+    for step in found:
+        behind = f" ({words.interval(step.ratio)})" if step.ratio and step.ratio.is_gain else ""
+        drawn_bars.append(
+            f"{step.name:>{room}}  {bar(step.gain / longest, _BAR)} "
+            f"{units.ratio(step.gain, 2)}{behind}",
+        )
+    return drawn_bars
+
+
+def _hanging(begin: str, text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=begin, subsequent_indent=" " * len(begin))
+
+
+def as_html(comparison: Comparison) -> str:
+    """Return a comparison as one HTML fragment."""
+    parts = [f'<div style="{_TITLE}">{escape(words.title(comparison))}</div>']
+    parts += [
+        f'<div style="{_WIDE}"><b>{letter}</b> {escape(sentence)}</div>'
+        for letter, sentence in words.entrants(comparison)
+    ]
+    parts += [warning(text) for text in words.warnings(comparison)]
+    for place in range(1, len(comparison.profiles)):
+        parts.append(f'<div style="{HEAD}">{escape(words.verdict(comparison, place))}</div>')
+        items = "".join(f"<li>{escape(text)}</li>" for text in words.reasons(comparison, place))
+        parts.append(
+            f'<ul style="margin:0;padding-left:32px;{_WIDE}">{items}</ul>' if items else ""
+        )
+    parts.append(drawn(pictures(comparison)))
+    parts.append(html_table(columns(comparison), "Layers that correspond"))
+    parts.append(f'<div style="{_WIDE}">{escape(words.legend(comparison))}.</div>')
+    return f'<div class="convprofile" style="{SMALL}">{"".join(parts)}</div>'

@@ -1,0 +1,132 @@
+"""The table of a comparison: layers that correspond, side by side."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from magics import units
+from magics.renderers.column import Column, numbers, texts
+from magics.renderers.table import label, what
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from magics.records import Comparison, LayerProfile, MatchedLayers, Ratio, Ratios
+
+_GAP = "\u2013"
+
+
+def columns(comparison: Comparison, longest: int = 40) -> list[Column]:
+    """Return the columns; those without anything to say are left out.
+
+    Args:
+        comparison: What to show.
+        longest: Places for a layer's name.
+    """
+    rows = comparison.rows
+    found = [
+        texts("layer", [_named(row, longest) for row in rows], total="total"),
+        texts("kind", [_kinds(row) for row in rows], rank=2),
+    ]
+    found += _counts(comparison, rows)
+    for head, rank in (("forward", 0), ("backward", 1)):
+        found += _times(comparison, rows, head, rank)
+    return [column for column in found if column.head == "layer" or any(column.cells)]
+
+
+def _named(row: MatchedLayers, longest: int) -> str:
+    names = dict.fromkeys(label(layer, longest) for layer in row.layers if layer)
+    return " | ".join(names)
+
+
+def _kinds(row: MatchedLayers) -> str:
+    return " | ".join(dict.fromkeys(what(layer) for layer in row.layers if layer))
+
+
+def _counts(comparison: Comparison, rows: Sequence[MatchedLayers]) -> list[Column]:
+    every = [layer.macs for row in rows for layer in row.layers if layer]
+    scale = units.count_scale(every)
+    found = []
+    for place, letter in enumerate(comparison.letters):
+        cells = tuple(_text(row.layers[place], scale) for row in rows)
+        whole = scale.text(comparison.profiles[place].total.macs)
+        found.append(Column(f"{letter} MACs", scale.unit, cells, whole, rank=3))
+    for place, letter in enumerate(comparison.letters[1:], 1):
+        ratios = [_ratio(row.ratios[place - 1], "macs") for row in rows]
+        total = _ratio(comparison.total[place - 1], "macs")
+        found.append(_column(f"MACs {comparison.letters[0]}/{letter}", ratios, total, rank=4))
+    return found
+
+
+def _text(layer: LayerProfile | None, scale: units.Scale) -> str:
+    if layer is None:
+        return _GAP
+    return scale.text(layer.macs) if layer.macs else ""
+
+
+def _times(
+    comparison: Comparison, rows: Sequence[MatchedLayers], head: str, rank: int
+) -> list[Column]:
+    totals = [getattr(profile.total, head) for profile in comparison.profiles]
+    if not any(totals):
+        return []
+    found = [
+        numbers(
+            f"{letter} {head}",
+            [_median(row.layers[place], head) for row in rows],
+            totals[place].median_s if totals[place] else None,
+            _common(comparison, head),
+            rank=rank,
+        )
+        for place, letter in enumerate(comparison.letters)
+    ]
+    for place, letter in enumerate(comparison.letters[1:], 1):
+        ratios = [_ratio(row.ratios[place - 1], head) for row in rows]
+        total = _ratio(comparison.total[place - 1], head)
+        name = f"{comparison.letters[0]}/{letter}"
+        found += [
+            _column(name, ratios, total, rank=rank),
+            texts("interval", [_ends(ratio) for ratio in ratios], _ends(total),
+                  rank=rank + 1, number=True),
+            texts(f"{letter} is", [_word(ratio) for ratio in ratios], _word(total), rank=rank),
+        ]  # fmt: skip
+    return found
+
+
+def _common(comparison: Comparison, head: str) -> Callable[[Iterable[float | None]], units.Scale]:
+    """Return what makes the scale that all profiles' columns share."""
+    every = [_median(row, head) for profile in comparison.profiles for row in profile.rows]
+    return lambda _: units.time_scale(every)
+
+
+def _median(layer: LayerProfile | None, head: str) -> float | None:
+    measured = getattr(layer, head, None)
+    return measured.median_s if measured else None
+
+
+def _ratio(ratios: Ratios | None, name: str) -> Ratio | None:
+    return getattr(ratios, name, None)
+
+
+def _column(head: str, ratios: Sequence[Ratio | None], total: Ratio | None, *, rank: int) -> Column:
+    cells = [_factor(ratio) for ratio in ratios]
+    return texts(head, cells, _factor(total), rank=rank, number=True)
+
+
+def _factor(ratio: Ratio | None) -> str:
+    return units.ratio(ratio.value, 2) if ratio else ""
+
+
+def _ends(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return ""
+    if not isfinite(ratio.high):
+        return "unknown"
+    return f"{units.ratio(ratio.low, 2)} to {units.ratio(ratio.high, 2)}"
+
+
+def _word(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return ""
+    return "faster" if ratio.is_gain else "slower" if ratio.is_loss else ""

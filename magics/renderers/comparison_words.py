@@ -1,0 +1,261 @@
+"""The sentences of a comparison: how many times less, how many times faster, and why.
+
+The way from fewer MACs to less time has three steps, each of which can cost some of the gain:
+the roofline allows less where intensity falls; kernels stay under their roof; calls, and what
+is no layer, take their time whatever the layers do. The ratios of the steps are those of the
+times that the profiles would have without what comes later, so they multiply to the measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from magics import units
+from magics.renderers.column import clean, printable
+from magics.renderers.table import label, what
+
+if TYPE_CHECKING:
+    from magics.records import Comparison, LayerProfile, Profile, Ratio
+
+_ALIKE = 0.05  # ratios nearer to 1 than this are not worth a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A gain, after one more reason was taken into account.
+
+    Attributes:
+        name: What it is the gain of.
+        gain: The first over the other.
+        why: Why it is not that of the step before.
+        ratio: The measured ratio, for the last step.
+    """
+
+    name: str
+    gain: float
+    why: str = ""
+    ratio: Ratio | None = None
+
+
+def title(comparison: Comparison) -> str:
+    """Say what is compared."""
+    inputs = dict.fromkeys(profile.inputs for profile in comparison.profiles)
+    names = " and ".join(map(printable, dict.fromkeys(comparison.names)))
+    return f"{names} on {' and '.join(printable(text, 120) for text in inputs)}"
+
+
+def entrants(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the letter of each profile, and what it needs in all."""
+    found = []
+    for letter, name, profile in zip(
+        comparison.letters, comparison.names, comparison.profiles, strict=True
+    ):
+        total = profile.total
+        parts = [
+            f"{printable(name)}: {units.whole(total.params)} parameters",
+            f"{units.count(total.macs)} MACs",
+            f"{units.size(total.bytes_moved)} moved",
+        ]
+        if total.forward_s:
+            parts.append(f"one forward {units.seconds(total.forward_s)}")
+        if total.backward_s:
+            parts.append(f"one backward {units.seconds(total.backward_s)}")
+        found.append((letter, ", ".join(parts)))
+    return found
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    """Return what to know before trusting a ratio."""
+    return [clean(text) for text in comparison.warnings if text]
+
+
+def verdict(comparison: Comparison, place: int) -> str:
+    """Say in one sentence how a profile compares with the first."""
+    ratios = comparison.total[place - 1]
+    one, first = comparison.letters[place], comparison.letters[0]
+    parts = [
+        counted(ratio, noun)
+        for ratio, noun in (
+            (ratios.params, "parameters"),
+            (ratios.macs, "MACs"),
+            (ratios.bytes_moved, "bytes to move"),
+        )
+        if ratio is not None
+    ]
+    parts = [part for part in parts if part] or ["as many parameters and MACs"]
+    text = f"{one} has {_listed(parts)} {'as' if 'as many' in parts[0] else 'than'} {first}"
+    if ratios.forward is not None:
+        text += f"; it is {timed(ratios.forward)}"
+    if ratios.backward is not None:
+        text += f", its backward {timed(ratios.backward)}"
+    return f"{text}."
+
+
+def counted(ratio: Ratio, noun: str) -> str:
+    """Say how many fewer: '8.41x fewer MACs'; nothing where there are as many."""
+    if ratio.value == 1:
+        return ""
+    return f"{times(ratio)} {'fewer' if ratio.value > 1 else 'more'} {noun}"
+
+
+def timed(ratio: Ratio) -> str:
+    """Say how much faster: a ratio whose interval contains 1 is no difference."""
+    if ratio.is_gain or ratio.is_loss:
+        return f"{times(ratio)} {'faster' if ratio.is_gain else 'slower'} ({interval(ratio)})"
+    if not isfinite(ratio.high):
+        return f"not known to be faster or slower ({units.ratio(ratio.value, 2)}, too few rounds)"
+    return f"neither faster nor slower beyond noise ({interval(ratio)})"
+
+
+def times(ratio: Ratio) -> str:
+    """Return a ratio as a factor above 1."""
+    return units.ratio(max(ratio.value, 1 / ratio.value), 2)
+
+
+def interval(ratio: Ratio) -> str:
+    """Return the ends of an interval, as factors above 1 where both are below."""
+    low, high = ratio.low, ratio.high
+    if ratio.is_loss:
+        low, high = 1 / high, 1 / low
+    return f"{units.ratio(low, 2)} to {units.ratio(high, 2)}"
+
+
+def steps(comparison: Comparison, place: int) -> list[Step]:
+    """Return the way from the ratio of MACs to the ratio of times.
+
+    Without times there is none; without ceilings, only its two ends are known.
+    """
+    ratios = comparison.total[place - 1]
+    one, other = comparison.profiles[0], comparison.profiles[place]
+    if ratios.macs is None or ratios.forward is None:
+        return []
+    letters = comparison.letters[0], comparison.letters[place]
+    found = [Step("fewer MACs", ratios.macs.value)]
+    parts = [_parts(one), _parts(other)]
+    if parts[0] and parts[1]:
+        (roof, busy), (other_roof, other_busy) = parts[0], parts[1]
+        found += [
+            Step("allowed by the roofline", roof / other_roof, _by_intensity(one, other, letters)),
+            Step("reached by the kernels", busy / other_busy,
+                 _by_kernels((roof / busy, other_roof / other_busy), other, letters)),
+        ]  # fmt: skip
+    last = _by_overhead(one, other, letters) if parts[0] and parts[1] else ""
+    found.append(Step("measured, with calls and the rest", ratios.forward.value, last,
+                      ratios.forward))  # fmt: skip
+    return found
+
+
+def reasons(comparison: Comparison, place: int) -> list[str]:
+    """Say why the time does not follow the MACs, a sentence for each step that changes much."""
+    found = steps(comparison, place)
+    if not found:
+        return []
+    one, other = comparison.profiles[0], comparison.profiles[place]
+    if len(found) == 2:  # noqa: PLR2004, the two ends
+        letters = comparison.letters[0], comparison.letters[place]
+        return [f"{_by_intensity(one, other, letters)}."]
+    said = []
+    for before, step in zip(found, found[1:], strict=False):
+        change = step.gain / before.gain
+        if abs(change - 1) < _ALIKE:
+            continue
+        does = "leaves" if change < 1 else "makes that"
+        said.append(
+            f"{_SUBJECTS[step.name]} {does} {units.ratio(step.gain, 2)} of "
+            f"{units.ratio(before.gain, 2)}: {step.why}."
+            if change < 1
+            else f"{_SUBJECTS[step.name]} {does} {units.ratio(step.gain, 2)}: {step.why}.",
+        )
+    return said or ["The time follows the MACs: intensity, kernels and overhead are alike."]
+
+
+_SUBJECTS = {
+    "allowed by the roofline": "Intensity",
+    "reached by the kernels": "The kernel",
+    "measured, with calls and the rest": "Overhead",
+}
+
+
+def _parts(profile: Profile) -> tuple[float, float] | None:
+    """Return the time that the roofline allows the layers, and what kernels take [s].
+
+    What kernels take is the layers' time without what calling them costs, but never less than
+    the roofline allows.
+    """
+    rows = [row for row in profile.layers if row.forward and row.roof_s]
+    roof = sum(row.roof_s or 0.0 for row in rows)
+    if profile.ceilings is None or not roof:
+        return None
+    spent = sum(row.forward.median_s for row in rows if row.forward)
+    calls = sum(row.calls for row in rows)
+    return roof, max(roof, spent - calls * profile.ceilings.call_overhead_s)
+
+
+def _by_intensity(one: Profile, other: Profile, letters: tuple[str, str]) -> str:
+    first, second = _intensity(one), _intensity(other)
+    return (
+        f"arithmetic intensity is {units.intensity(second)} FLOP/byte in {letters[1]}, "
+        f"{units.intensity(first)} in {letters[0]}"
+    )
+
+
+def _intensity(profile: Profile) -> float | None:
+    total = profile.total
+    if not total.bytes_moved:
+        return None
+    return (total.flops + total.elementwise_flops) / total.bytes_moved
+
+
+def _by_kernels(reached: tuple[float, float], other: Profile, letters: tuple[str, str]) -> str:
+    text = (
+        f"kernels reach {units.percent(reached[1], 0)} of their roof in {letters[1]}, "
+        f"{units.percent(reached[0], 0)} in {letters[0]}"
+    )
+    worst = max(
+        (row for row in other.layers if row.forward and row.roof_s),
+        key=_lost,
+        default=None,
+    )
+    if worst is not None and worst.efficiency and worst.efficiency < 1:
+        name = f", {printable(worst.kernel, 40)}" if worst.kernel else ""
+        text += (
+            f"; most is lost in {label(worst)} ({what(worst)}{name}), "
+            f"at {units.percent(worst.efficiency, 0)} of its roof"
+        )
+    return text
+
+
+def _lost(row: LayerProfile) -> float:
+    return (row.forward.median_s if row.forward else 0.0) - (row.roof_s or 0.0)
+
+
+def _by_overhead(one: Profile, other: Profile, letters: tuple[str, str]) -> str:
+    shares = []
+    for profile in (one, other):
+        parts, whole = _parts(profile), profile.total.forward_s
+        shares.append(max(0.0, 1 - parts[1] / whole) if parts and whole else None)
+    return (
+        f"calls and what is no layer take {units.percent(shares[1], 0)} of the time in "
+        f"{letters[1]}, {units.percent(shares[0], 0)} in {letters[0]}"
+    )
+
+
+def _listed(parts: list[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def legend(comparison: Comparison) -> str:
+    """Explain the columns, and what the intervals mean."""
+    how = (
+        "measured in turns, round by round, so times come in pairs: a ratio is the median of theirs"
+        if comparison.interleaved
+        else "measured at different times: a ratio is that of the medians"
+    )
+    return (
+        f"A/B: how many times as much A needs as B; {how}; its interval is that of Student's t "
+        f"for the logarithms' trimmed mean, such that in 95 % of comparisons all intervals hold "
+        f"at once. 'faster' and 'slower' stand where it does not contain 1"
+    )
