@@ -105,7 +105,7 @@ def columns(
         *_times("forward", rows, whole_s(profile), sums),
         said("bound by", lambda row: row.bound or "", 1),
         said("of roof", _reached, 2, number=True),
-        *_times("backward", rows, profile.plain_backward and profile.plain_backward.median_s, sums),
+        *_times("backward", rows, _median_s(profile.plain_backward), sums),
         counted("moved", lambda row: row.bytes_moved, total.bytes_moved, units.bytes_scale, 6),
         said("FLOP/B", _intensity, 9, number=True),
         said("kernel", lambda row: printable(row.kernel or "", 30), 3),
@@ -132,7 +132,11 @@ def _reached(row: LayerProfile) -> str:
 
 def whole_s(profile: Profile) -> float | None:
     """Return the time that shares of a forward are relative to: the plain model's [s]."""
-    return profile.plain.median_s if profile.plain else None
+    return _median_s(profile.plain)
+
+
+def _median_s(measured: Measurement | None) -> float | None:
+    return measured.median_s if measured else None
 
 
 def _calls(
