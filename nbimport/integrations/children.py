@@ -38,8 +38,7 @@ except Exception as error:
             if name in cls.notebooks:
                 raise ModuleNotFoundError(
                     f"{name!r} is a notebook, and this process can't import nbimport "
-                    f"({cls.reason}); install nbimport for {cls.python}, or send by value: "
-                    f"cloudpickle.register_pickle_by_value({name})",
+                    f"({cls.reason}); install nbimport for {cls.python}",
                     name=name,
                 )
             return None
