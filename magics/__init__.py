@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from magics.errors import ConvProfileError
-    from magics.records import LayerProfile, Measurement, Profile
+    from magics.records import Comparison, LayerProfile, Measurement, Profile
     from magics.session import profile
+    from magics.studies.compare import compare
     from magics.theory import Cost, Layer, register_formula
 
 __version__ = "0.1.0"
 __all__ = [
+    "Comparison",
     "ConvProfileError",
     "Cost",
     "Layer",
     "LayerProfile",
     "Measurement",
     "Profile",
+    "compare",
     "load_ipython_extension",
     "profile",
     "register_formula",
@@ -37,12 +40,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Comparison": "magics.records",
     "ConvProfileError": "magics.errors",
     "Cost": "magics.theory",
     "Layer": "magics.theory",
     "LayerProfile": "magics.records",
     "Measurement": "magics.records",
     "Profile": "magics.records",
+    "compare": "magics.studies.compare",
     "profile": "magics.session",
     "register_formula": "magics.theory",
 }

@@ -91,7 +91,7 @@ def preserved(modules: Mapping[str, nn.Module], inputs: Iterable[torch.Tensor]) 
     watch = Watch([*leaves, *buffers, *_tensors_in_attributes(modules)])
     for buffer in buffers:
         watch.before_write(buffer)
-    attributes = [(module, _attributes(module)) for module in modules.values()]
+    state = ModuleState(modules.values())
     gradients = [
         (tensor, tensor.grad, tensor.requires_grad)
         for tensor in leaves
@@ -105,8 +105,7 @@ def preserved(modules: Mapping[str, nn.Module], inputs: Iterable[torch.Tensor]) 
         yield watch
     finally:
         watch.restore()
-        for module, before in attributes:
-            _put_back(module, before)
+        state.put_back()
         for tensor, gradient, requires_grad in gradients:
             if tensor.grad is not gradient:
                 tensor.grad = gradient
@@ -135,6 +134,20 @@ def _tensors_in_attributes(modules: Mapping[str, nn.Module]) -> list[torch.Tenso
         for value in vars(module).values()
         if isinstance(value, torch.Tensor)
     ]
+
+
+class ModuleState:
+    """Classes and attributes of modules, as they were when this was made."""
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self._kept = [(module, type(module), _attributes(module)) for module in modules]
+
+    def put_back(self) -> None:
+        """Give the modules their attributes back, and take those that they got since."""
+        for module, kind, before in self._kept:
+            if type(module) is not kind:
+                module.__class__ = kind
+            _put_back(module, before)
 
 
 _Kept = dict[str, tuple[Any, Any]]  # attribute, and what is in it where it is a container

@@ -6,10 +6,12 @@ property. A record knows neither torch nor a renderer: renderers announce themse
 """
 
 from magics.records.ceilings import Ceilings
+from magics.records.comparison import Claim, Comparison, MatchedLayers, Ratios
 from magics.records.exchange import SCHEMA
 from magics.records.layer import LayerProfile, ReceptiveField
 from magics.records.measurement import Measurement
 from magics.records.profile import RELEVANT_SHARE, Profile
+from magics.records.ratio import Ratio
 from magics.records.selecting import View
 from magics.records.totals import Totals, Uncounted
 from magics.records.views import register_form, register_view
@@ -18,9 +20,14 @@ __all__ = [
     "RELEVANT_SHARE",
     "SCHEMA",
     "Ceilings",
+    "Claim",
+    "Comparison",
     "LayerProfile",
+    "MatchedLayers",
     "Measurement",
     "Profile",
+    "Ratio",
+    "Ratios",
     "ReceptiveField",
     "Totals",
     "Uncounted",

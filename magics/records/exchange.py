@@ -13,6 +13,7 @@ from magics.errors import RecordError
 if TYPE_CHECKING:
     from os import PathLike
 
+    from magics.records.comparison import Comparison
     from magics.records.layer import LayerProfile
     from magics.records.profile import Profile
 
@@ -22,9 +23,9 @@ SCHEMA = 1
 _RAW = ("forward", "backward", "per_call", "receptive_field")  # of these a table shows what follows
 
 
-def json_of(profile: Profile) -> str:
-    """Return a profile as JSON, its schema's version first."""
-    return json.dumps({"schema": SCHEMA, **asdict(profile)}, indent=1)
+def json_of(record: Profile | Comparison) -> str:
+    """Return a record as JSON, its schema's version first."""
+    return json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1)
 
 
 def data_of(text: str) -> dict[str, Any]:

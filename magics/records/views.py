@@ -10,13 +10,13 @@ from magics import units
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_views: dict[str, Callable[[Any], str]] = {}
+_views: dict[str, dict[str, Callable[[Any], str]]] = {}
 _forms: dict[str, Callable[..., Any]] = {}
 
 
-def register_view(mime: str, view: Callable[[Any], str]) -> None:
-    """Let `view` show profiles as `mime`."""
-    _views[mime] = view
+def register_view(mime: str, view: Callable[[Any], str], of: str = "Profile") -> None:
+    """Let `view` show profiles, or records of another class, as `mime`."""
+    _views.setdefault(of, {})[mime] = view
 
 
 def register_form(name: str, form: Callable[..., Any]) -> None:
@@ -39,14 +39,18 @@ def shown(record: object) -> dict[str, str]:
     """
     import_module("magics.renderers")
     with units.rounding(_digits(record)):
-        return {mime: view(record) for mime, view in _views.items()}
+        return {mime: view(record) for mime, view in _views_of(record).items()}
 
 
 def shown_as_text(record: object) -> str:
     """Return a record as text."""
     import_module("magics.renderers")
     with units.rounding(_digits(record)):
-        return _views["text/plain"](record)
+        return _views_of(record)["text/plain"](record)
+
+
+def _views_of(record: object) -> dict[str, Callable[[Any], str]]:
+    return next(_views[kind.__name__] for kind in type(record).__mro__ if kind.__name__ in _views)
 
 
 def _digits(record: object) -> int | None:

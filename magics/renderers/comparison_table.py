@@ -6,11 +6,11 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from magics import units
-from magics.renderers.column import Column, numbers, texts
+from magics.renderers.column import Column
 from magics.renderers.table import label, what
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from magics.records import Comparison, LayerProfile, MatchedLayers, Ratio, Ratios
 
@@ -26,13 +26,25 @@ def columns(comparison: Comparison, longest: int = 40) -> list[Column]:
     """
     rows = comparison.rows
     found = [
-        texts("layer", [_named(row, longest) for row in rows], total="total"),
-        texts("kind", [_kinds(row) for row in rows], rank=2),
+        _said("layer", [_named(row, longest) for row in rows], "total", number=False),
+        _said("kind", [_kinds(row) for row in rows], number=False, rank=2),
     ]
     found += _counts(comparison, rows)
     for head, rank in (("forward", 0), ("backward", 1)):
         found += _times(comparison, rows, head, rank)
     return [column for column in found if column.head == "layer" or any(column.cells)]
+
+
+def _said(  # noqa: PLR0913, what a column is
+    head: str,
+    cells: Sequence[str],
+    total: str = "",
+    *,
+    unit: str = "",
+    number: bool = True,
+    rank: int = 0,
+) -> Column:
+    return Column(head, unit, tuple(cells), total, number=number, rank=rank)
 
 
 def _named(row: MatchedLayers, longest: int) -> str:
@@ -71,33 +83,25 @@ def _times(
     totals = [getattr(profile.total, head) for profile in comparison.profiles]
     if not any(totals):
         return []
-    found = [
-        numbers(
-            f"{letter} {head}",
-            [_median(row.layers[place], head) for row in rows],
-            totals[place].median_s if totals[place] else None,
-            _common(comparison, head),
-            rank=rank,
-        )
-        for place, letter in enumerate(comparison.letters)
-    ]
+    every = [_median(row, head) for profile in comparison.profiles for row in profile.rows]
+    scale = units.time_scale(every)  # one for all, so that they can be compared by eye
+    found = []
+    for place, letter in enumerate(comparison.letters):
+        seconds = [_median(row.layers[place], head) for row in rows]
+        cells = [scale.text(value) if value else "" for value in seconds]
+        whole = scale.text(totals[place].median_s) if totals[place] else ""
+        found.append(_said(f"{letter} {head}", cells, whole, unit=scale.unit, rank=rank))
     for place, letter in enumerate(comparison.letters[1:], 1):
         ratios = [_ratio(row.ratios[place - 1], head) for row in rows]
         total = _ratio(comparison.total[place - 1], head)
         name = f"{comparison.letters[0]}/{letter}"
         found += [
             _column(name, ratios, total, rank=rank),
-            texts("interval", [_ends(ratio) for ratio in ratios], _ends(total),
-                  rank=rank + 1, number=True),
-            texts(f"{letter} is", [_word(ratio) for ratio in ratios], _word(total), rank=rank),
+            _said("interval", [_ends(ratio) for ratio in ratios], _ends(total), rank=rank + 1),
+            _said(f"{letter} is", [_word(ratio) for ratio in ratios], _word(total),
+                  number=False, rank=rank),
         ]  # fmt: skip
     return found
-
-
-def _common(comparison: Comparison, head: str) -> Callable[[Iterable[float | None]], units.Scale]:
-    """Return what makes the scale that all profiles' columns share."""
-    every = [_median(row, head) for profile in comparison.profiles for row in profile.rows]
-    return lambda _: units.time_scale(every)
 
 
 def _median(layer: LayerProfile | None, head: str) -> float | None:
@@ -111,7 +115,7 @@ def _ratio(ratios: Ratios | None, name: str) -> Ratio | None:
 
 def _column(head: str, ratios: Sequence[Ratio | None], total: Ratio | None, *, rank: int) -> Column:
     cells = [_factor(ratio) for ratio in ratios]
-    return texts(head, cells, _factor(total), rank=rank, number=True)
+    return _said(head, cells, _factor(total), rank=rank)
 
 
 def _factor(ratio: Ratio | None) -> str:

@@ -9,6 +9,7 @@ times that the profiles would have without what comes later, so they multiply to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from magics.renderers.table import label, what
 if TYPE_CHECKING:
     from magics.records import Comparison, LayerProfile, Profile, Ratio
 
+_ALL_STEPS = 4
 _ALIKE = 0.05  # ratios nearer to 1 than this are not worth a sentence
 
 
@@ -90,7 +92,20 @@ def verdict(comparison: Comparison, place: int) -> str:
         text += f"; it is {timed(ratios.forward)}"
     if ratios.backward is not None:
         text += f", its backward {timed(ratios.backward)}"
-    return f"{text}."
+    return f"{text}{_in_short(comparison, place)}."
+
+
+def _in_short(comparison: Comparison, place: int) -> str:
+    """Say what becomes of fewer MACs, all three steps; nothing where ceilings are not known."""
+    found = [units.ratio(step.gain, 2) for step in steps(comparison, place)]
+    if len(found) < _ALL_STEPS:
+        return ""
+    pair = [_intensity(comparison.profiles[index]) for index in (place, 0)]
+    one, first = map(units.intensity, pair)
+    return (
+        f", because of {found[0]} the roofline leaves {found[1]} ({one} FLOP/byte of intensity "
+        f"instead of {first}), the kernels {found[2]}, and overhead {found[3]}"
+    )
 
 
 def counted(ratio: Ratio, noun: str) -> str:
@@ -153,21 +168,17 @@ def reasons(comparison: Comparison, place: int) -> list[str]:
     if not found:
         return []
     one, other = comparison.profiles[0], comparison.profiles[place]
-    if len(found) == 2:  # noqa: PLR2004, the two ends
+    if len(found) < _ALL_STEPS:
         letters = comparison.letters[0], comparison.letters[place]
         return [f"{_by_intensity(one, other, letters)}."]
     said = []
-    for before, step in zip(found, found[1:], strict=False):
+    for before, step in pairwise(found):
         change = step.gain / before.gain
         if abs(change - 1) < _ALIKE:
             continue
-        does = "leaves" if change < 1 else "makes that"
-        said.append(
-            f"{_SUBJECTS[step.name]} {does} {units.ratio(step.gain, 2)} of "
-            f"{units.ratio(before.gain, 2)}: {step.why}."
-            if change < 1
-            else f"{_SUBJECTS[step.name]} {does} {units.ratio(step.gain, 2)}: {step.why}.",
-        )
+        was, becomes = units.ratio(before.gain, 2), units.ratio(step.gain, 2)
+        does = f"leaves {becomes} of {was}" if change < 1 else f"makes {becomes} of {was}"
+        said.append(f"{_SUBJECTS[step.name]} {does}: {step.why}.")
     return said or ["The time follows the MACs: intensity, kernels and overhead are alike."]
 
 

@@ -1,0 +1,218 @@
+"""Several profiles side by side: which layers correspond, and how many times one is the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from magics.records import exchange
+from magics.records.decode import decoded
+from magics.records.profile import Profile  # noqa: TC001, read when decoding
+from magics.records.ratio import Ratio, of_counts, of_times
+from magics.records.views import shown, shown_as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magics.records.layer import LayerProfile
+    from magics.records.totals import Totals
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratios:
+    """How many times as much the first needs as the other; `None` where that is not known."""
+
+    params: Ratio | None
+    macs: Ratio | None
+    bytes_moved: Ratio | None
+    forward: Ratio | None
+    backward: Ratio | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedLayers:
+    """Layers that correspond.
+
+    Attributes:
+        layers: One per profile; `None` for a profile that has none.
+        ratios: The first profile's layer over each other's; `None` where one of them is missing.
+    """
+
+    layers: tuple[LayerProfile | None, ...]
+    ratios: tuple[Ratios | None, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the first of them."""
+        return next(layer.name for layer in self.layers if layer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A difference in time that is surely no noise.
+
+    Attributes:
+        place: Which profile differs from the first.
+        layer: Name of the layer, or `None` for the whole model.
+        what: 'forward' or 'backward'.
+        ratio: The first's time over that profile's.
+        seconds: By how much that profile takes longer, negative for a gain [s].
+    """
+
+    place: int
+    layer: str | None
+    what: str
+    ratio: Ratio
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Several profiles side by side; the first is what the others are compared with.
+
+    Attributes:
+        names: What each one is, such as 'Net, mode eval'.
+        profiles: The profiles.
+        matches: Per row of layers that correspond: the place of each profile's layer.
+        interleaved: They were measured in turns, so that replicates come in pairs.
+        warnings: What a reader must know before trusting a ratio.
+        digits: Significant digits to show; `None` for the usual ones.
+
+    Raises:
+        ValueError: If the parts don't fit together.
+    """
+
+    names: tuple[str, ...]
+    profiles: tuple[Profile, ...]
+    matches: tuple[tuple[int | None, ...], ...]
+    interleaved: bool
+    warnings: tuple[str, ...] = ()
+    digits: int | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.profiles)
+        if not 2 <= count <= len(LETTERS) or len(self.names) != count:  # noqa: PLR2004, one is no comparison
+            raise ValueError(
+                f"profiles: not 2 to {len(LETTERS)} with a name each (got {count} and "
+                f"{len(self.names)} names)",
+            )
+        for match in self.matches:
+            places = [
+                place is None or 0 <= place < len(profile.layers)
+                for place, profile in zip(match, self.profiles, strict=False)
+            ]
+            if len(match) != count or not all(places) or all(place is None for place in match):
+                raise ValueError(f"matches: no such layers (got {match!r})")
+
+    @property
+    def letters(self) -> str:
+        """One letter for each profile."""
+        return LETTERS[: len(self.profiles)]
+
+    @property
+    def total(self) -> tuple[Ratios, ...]:
+        """The first model as a whole over each of the others."""
+        first, *others = (profile.total for profile in self.profiles)
+        return tuple(self._between(first, other) for other in others)
+
+    @property
+    def rows(self) -> tuple[MatchedLayers, ...]:
+        """The layers that correspond and, last, everything else."""
+        rows = [
+            tuple(
+                None if place is None else profile.layers[place]
+                for place, profile in zip(match, self.profiles, strict=True)
+            )
+            for match in self.matches
+        ]
+        rows.append(tuple(profile.other for profile in self.profiles))
+        return tuple(
+            MatchedLayers(
+                layers=row,
+                ratios=tuple(self._ratios(row[0], other) for other in row[1:]),
+            )
+            for row in rows
+        )
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every difference in time that is surely no noise, of whole models first."""
+        return tuple(self._claims())
+
+    def _claims(self) -> Iterator[Claim]:
+        wholes = [profile.total for profile in self.profiles]
+        for place, ratios in enumerate(self.total, 1):
+            yield from _claimed(place, None, ratios, wholes[0], wholes[place])
+        for row in self.rows:
+            for place, found in enumerate(row.ratios, 1):
+                first, other = row.layers[0], row.layers[place]
+                if found and first and other:
+                    yield from _claimed(place, other.name, found, first, other)
+
+    @property
+    def _number_of_claims(self) -> int:
+        passes = 2 if any(profile.plain_backward for profile in self.profiles) else 1
+        return (len(self.matches) + 2) * passes * (len(self.profiles) - 1)
+
+    def _ratios(self, first: LayerProfile | None, other: LayerProfile | None) -> Ratios | None:
+        return None if first is None or other is None else self._between(first, other)
+
+    def _between(self, first: LayerProfile | Totals, other: LayerProfile | Totals) -> Ratios:
+        paired, claims = self.interleaved, self._number_of_claims
+        return Ratios(
+            params=of_counts(first.params, other.params),
+            macs=of_counts(first.macs, other.macs),
+            bytes_moved=of_counts(first.bytes_moved, other.bytes_moved),
+            forward=of_times(first.forward, other.forward, paired=paired, claims=claims),
+            backward=of_times(first.backward, other.backward, paired=paired, claims=claims),
+        )
+
+    def to_json(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the comparison as JSON, and write it to `path` if given."""
+        return exchange.written(exchange.json_of(self), path)
+
+    @classmethod
+    def from_json(cls, saved: str | PathLike[str]) -> Self:
+        """Read what `to_json` returned, or the file that it wrote.
+
+        Args:
+            saved: The text; or where it is saved, as a `pathlib.Path`.
+
+        Raises:
+            RecordError: If the text is no comparison, or one of a newer schema.
+            OSError: If the file can't be read.
+        """
+        text = Path(saved).read_text(encoding="utf-8") if isinstance(saved, PathLike) else saved
+        return decoded(cls, exchange.data_of(text), "comparison")  # type: ignore[no-any-return]  # a `cls`
+
+    def _repr_mimebundle_(
+        self,
+        include: object = None,  # noqa: ARG002, part of IPython's protocol
+        exclude: object = None,  # noqa: ARG002, part of IPython's protocol
+    ) -> dict[str, str]:
+        return shown(self)
+
+    def __repr__(self) -> str:
+        """Return one line; all fields would be pages."""
+        return f"<Comparison of {' and '.join(self.names)}: {len(self.matches)} rows of layers>"
+
+    def __str__(self) -> str:
+        return shown_as_text(self)
+
+
+def _claimed(
+    place: int,
+    layer: str | None,
+    ratios: Ratios,
+    first: LayerProfile | Totals,
+    other: LayerProfile | Totals,
+) -> Iterator[Claim]:
+    for what in ("forward", "backward"):
+        ratio: Ratio | None = getattr(ratios, what)
+        if ratio is not None and (ratio.is_gain or ratio.is_loss):
+            longer = getattr(other, what).median_s - getattr(first, what).median_s
+            yield Claim(place=place, layer=layer, what=what, ratio=ratio, seconds=longer)
