@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
 _WORD = "min-width:80px;padding-left:8px"
+_FEW = 7  # columns that any screen has room for
 _WIDE = "max-width:1000px"
 
 
@@ -104,7 +105,10 @@ def _layers(profile: Profile) -> str:
     together = groups.grouped(rows)
     sums = [group.sums for group in together if group.sums]
     columns = table.columns(profile, rows, sums=sums)
-    caption = f"Layers, in the order in which their calls ended ({len(columns)} columns)"
+    caption = "Layers, in the order of their calls"
+    if len(columns) > _FEW:  # where the last ones are out of sight, nothing else may tell
+        last = columns[-1].head
+        caption += f" ({len(columns)} columns, up to {last}: scroll sideways for all)"
     sizes = [(len(group.rows), group.sums is not None) for group in together]
     found = html_table(columns, caption, sizes)
     found += f'<div style="padding:2px 8px;{_WIDE}">{escape(words.legend(columns))}.</div>'

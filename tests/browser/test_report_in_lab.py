@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 DEMO = "demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb"
-PICTURE_HEIGHT = 1400
+PICTURE_HEIGHT = 1600
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder for the pictures; nowhere by default
 TEXT_CONTRAST = 4.5  # what WCAG 2.2 asks of text
 
@@ -42,7 +42,7 @@ def shoot(page, name, place=0, height=PICTURE_HEIGHT):
     """Take a picture of the beginning of a report, if a folder for it is named."""
     if SHOTS:
         report = page.locator(".convprofile").nth(place)
-        report.scroll_into_view_if_needed()
+        report.evaluate("e => e.scrollIntoView()")
         box = report.bounding_box()
         page.screenshot(
             path=Path(SHOTS) / f"report-{name}.png",

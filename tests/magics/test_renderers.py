@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from xml.etree import ElementTree as ET
@@ -13,7 +14,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from examples import HOSTILE, everything, layer, profile
 from pages import Page, html_of, text_of
+from pytorchcv.models.resnet import resnet50
 
+import magics
 from magics.records import LayerProfile, Measurement, Profile
 
 
@@ -179,9 +182,18 @@ def test_every_one_of_seven_hundred_layers_can_be_looked_up():
     assert len(text_of(made).split("\n")) < 300
 
 
-def test_the_report_of_a_model_as_long_as_resnet_50_is_under_150_kb():
-    rows = [layer(f"layer{place % 4}.{place}.downsample.0", 1 + place % 9) for place in range(175)]
-    assert len(html_of(profile(rows)).encode()) < 150_000
+def test_the_report_of_resnet_50_with_a_backward_and_pictures_is_under_150_kb():
+    counted = magics.profile(resnet50(), "1x3x224x224", measure=False, device="meta")
+    assert len(counted.layers) > 150
+    known = ("forward", "backward", "saved_bytes", "peak_bytes", "bound", "roof_s")
+    rows = []
+    for place, row in enumerate(counted.layers):
+        like = layer(number=1 + place % 9)
+        told = {name: getattr(like, name) for name in known}
+        rows.append(replace(row, **told, kernel="mkldnn_convolution"))
+    shown = html_of(replace(profile(rows), plain_backward=everything().plain_backward))
+    assert shown.count("<img") == 3
+    assert len(shown.encode()) < 150_000
 
 
 def test_a_saved_profile_shows_itself_without_torch_and_ipython(tmp_path):
