@@ -42,17 +42,20 @@ class _Entrant:
         what: A model, or a saved profile.
         options: Options of its own.
         aim: The model, if it is one.
+        file: Where it is saved, if it is.
     """
 
     what: object
     options: dict[str, Any]
     aim: Target | None = None
+    file: str = ""
 
     @property
     def name(self) -> str:
         """What it is, in words."""
         title = self.aim.title if self.aim else cast("Profile", self.what).model
-        return ", ".join([title, *(f"{name} {value}" for name, value in self.options.items())])
+        options = (f"{name} {value}" for name, value in self.options.items())
+        return ", ".join(filter(None, [title, *options, self.file]))
 
 
 def compare(*models_and_inputs: object, **options: Any) -> Comparison:  # noqa: ANN401, options and model inputs alike
@@ -165,7 +168,7 @@ def _entrants(models: list[object], options: dict[str, Any]) -> list[_Entrant]:
             f"two values, such as mode=('eval', 'train')",
         )
     entrants = [
-        _Entrant(_loaded(model), {name: values[place] for name, values in lists.items()})
+        _entrant(model, {name: values[place] for name, values in lists.items()})
         for place, model in enumerate(models * (count if len(models) == 1 else 1))
     ]
     for entrant in entrants:
@@ -189,10 +192,10 @@ def _values(name: str, value: object) -> list[object]:
     return [value]
 
 
-def _loaded(what: object) -> object:
+def _entrant(what: object, options: dict[str, Any]) -> _Entrant:
     if isinstance(what, str | PathLike):
-        return saved_profile(what)
-    return what
+        return _Entrant(saved_profile(what), options, file=Path(what).name)
+    return _Entrant(what, options)
 
 
 def _measured(
@@ -226,7 +229,7 @@ def _measured(
                 try:
                     found[place] = ended(steps)
                 except Interrupted as interruption:
-                    found[place] = interruption.partial
+                    found[place] = cast("Profile", interruption.partial)
                     interrupted = True
     return found, interrupted
 
