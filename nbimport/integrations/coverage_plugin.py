@@ -7,6 +7,7 @@ takes. Switched on by ``plugins = ["nbimport"]`` in coverage's settings.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -106,10 +107,11 @@ class NotebookPlugin(CoveragePlugin):
             if path not in self._known or self._known[path][0] != stamp:
                 own = loader.NotebookLoader("", path)
                 cells = compiler.python_cells(own._notebook()[0], own.config, None)
-                self._known[path] = (
-                    stamp,
-                    {cell.number: (cell.source, _plain(code)) for cell, code in cells},
-                )
+                found: Cells = {}
+                for cell, code in cells:
+                    is_first = all(_first(earlier) is None for _, earlier in found.values())
+                    found[cell.number] = cell.source, _plain(code, is_first=is_first)
+                self._known[path] = stamp, found
         except (OSError, NotebookImportError, SyntaxError):
             return {}
         return self._known[path][1]
@@ -183,8 +185,8 @@ def _strings(config: TConfigurable, options: Iterable[str]) -> list[str]:
     return found
 
 
-def _plain(code: str) -> str:
-    """Return code that coverage.py can parse as a module, which has no top-level ``await``."""
+def _plain(code: str, *, is_first: bool) -> str:
+    """Return code that coverage.py parses as a module, which has no top-level ``await``."""
     code = code.rstrip("\n") + "\n"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the import has given them
@@ -193,4 +195,13 @@ def _plain(code: str) -> str:
         except SyntaxError:
             for pattern, replacement in _CELLS_OWN.items():
                 code = re.sub(pattern, replacement, code)
+        first = None if is_first else _first(code)
+    if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
+        lines = sourcemap.split_lines(code)  # a later cell has no docstring, but a statement there
+        lines[first.lineno - 1] = f"0;{lines[first.lineno - 1]}"
+        return "".join(lines)
     return code
+
+
+def _first(code: str) -> ast.stmt | None:
+    return next(iter(ast.parse(code).body), None)
