@@ -142,13 +142,18 @@ def _timeline(profile: Profile) -> Picture | None:
     both = any(seconds) and any(sizes)
     height = 98 if both else 206
     time = units.time_scale([max(seconds)])
-    name = "forward + backward" if backward else "forward"
+    name = "time" if backward else "forward"
     if any(seconds):
         values = [value / time.factor for value in seconds]
-        panel = _panel(canvas, 8, height, values)
+        panel = _panel(canvas, 12, height - 4, values)
         panel.axes("" if both else "layer, in order of the calls", f"{name} [{time.unit}]",
                    _whole, _plain, 3)  # fmt: skip
         _bars(panel, profile.layers, values)
+        numbers = series.numbered(profile)
+        for place, layer in enumerate(profile.layers):
+            if id(layer) in numbers and values[place] > 0:
+                x, y = panel.x(place + 1), max(panel.y(values[place]) - 3, 9)
+                canvas.words(x, y, str(numbers[id(layer)]), more=_BOLD)
     if any(sizes):
         memory = units.bytes_scale([max(sizes)])
         values = [value / memory.factor for value in sizes]

@@ -80,8 +80,7 @@ class Point:
 
 def points(profile: Profile) -> list[Point]:
     """Return the layers that have arithmetic, traffic and a time."""
-    longest = sorted(profile.layers, key=forward_s, reverse=True)[:MOST_NUMBERED]
-    numbers = {id(layer): number for number, layer in enumerate(longest, 1)}
+    numbers = numbered(profile)
     found = []
     for layer in profile.layers:
         flops, seconds = needed_flops(layer), forward_s(layer)
@@ -89,6 +88,12 @@ def points(profile: Profile) -> list[Point]:
             number = numbers.get(id(layer), 0)
             found.append(Point(layer, flops / layer.bytes_moved, flops / seconds, number))
     return found
+
+
+def numbered(profile: Profile) -> dict[int, int]:
+    """Return the places, from 1, of the most expensive layers, by the identity of the record."""
+    longest = sorted(profile.layers, key=forward_s, reverse=True)[:MOST_NUMBERED]
+    return {id(layer): number for number, layer in enumerate(longest, 1)}
 
 
 def forward_s(layer: LayerProfile) -> float:
@@ -148,7 +153,8 @@ def timeline_reading(profile: Profile) -> str:
             run += value
             if run >= half:
                 name = label(profile.layers[place])
-                said.append(f"half of the time is over at {name}, layer {place + 1} "
+                both = " (forward and backward)" if any(map(backward_s, profile.layers)) else ""
+                said.append(f"half of the time{both} is over at {name}, layer {place + 1} "
                             f"of {len(seconds)}")  # fmt: skip
                 break
     if any(sizes):

@@ -101,7 +101,7 @@ def columns(
         said("output", _output, 4),
         counted("params", lambda row: row.params, total.params, rank=5),
         counted("MACs", lambda row: row.macs, total.macs),
-        *(_calls(profile, rows, sums) if any(row.calls > 1 for row in rows) else ()),
+        *(_calls(profile, rows, sums) if any(row.calls > 1 and row.kind for row in rows) else ()),
         *_times("forward", rows, whole_s(profile), sums),
         said("bound by", lambda row: row.bound or "", 1),
         said("of roof", _reached, 2, number=True),
