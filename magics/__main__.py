@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import magics
 from magics.arguments import parser
+from magics.bars import bar_for
 from magics.errors import ConvProfileError, InputError
 from magics.expressions import evaluate
+from magics.outcome import Outcome, add_options
+from magics.progress import reported_to
 from magics.records.views import formed
+from magics.studies import history
 
 if TYPE_CHECKING:
-    from magics.records import Profile
+    from magics.records import Comparison, Profile
 
 _EXAMPLES = """\
 examples:
   python -m magics nets:resnet18 1x3x224x224
   python -m magics demo_notebooks/lib/nets.ipynb:mobilenet_v2 8x3x224x224 --budget 10
+  python -m magics compare last_week.json today.json --fail-over 5%
+  python -m magics nets:resnet18 1x3x224x224 --only conv --top 10 --save resnet18.html
 """
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
@@ -33,7 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
         0; 2 after a wrong argument, with one line on standard error; 130 after Ctrl-C, with
         the table of what had been measured.
     """
+    given_words = sys.argv[1:] if arguments is None else arguments
+    if given_words[:1] == ["compare"]:
+        return _compared(given_words[1:])
     known = parser("python -m magics", "Show what each layer of a PyTorch model costs.", _EXAMPLES)
+    add_options(known)
     known.add_argument("-h", "--help", action="help", help="show this and end")
     known.add_argument(
         "model",
@@ -42,28 +52,56 @@ def main(arguments: list[str] | None = None) -> int:
     )
     known.add_argument("inputs", metavar="SHAPE", nargs="*", default=(),
                        help="such as 1x3x224x224")  # fmt: skip
-    given_words = sys.argv[1:] if arguments is None else arguments
     try:
         known.options_known(given_words)
         given = vars(known.parse_intermixed_args(given_words))
+        outcome = Outcome.taken_from(given)
         model = load(given.pop("model"))
-        result = magics.profile(model, *given.pop("inputs"), **given)
+        result, status = _profiled(model, given)
+        sys.stdout.write(f"{_writable(outcome.of(result))}\n")
     except ConvProfileError as error:
         sys.stderr.write(f"python -m magics: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return status
+
+
+def _compared(words: list[str]) -> int:
+    """Compare saved profiles.
+
+    Returns:
+        0; 1 for a regression over what is allowed; 2 after a wrong argument.
+    """
+    try:
+        text, status = history.command(words)
+    except ConvProfileError as error:
+        sys.stderr.write(f"python -m magics compare: {error}\n")
+        return 2
+    sys.stdout.write(f"{_encodable(text)}\n")
+    return status
+
+
+def _profiled(model: object, given: dict[str, Any]) -> tuple[Profile, int]:
+    """Return the profile, or what Ctrl-C left of it, and what to tell the shell."""
+    inputs = given.pop("inputs")
+    try:
+        with reported_to(bar_for()):
+            return magics.profile(model, *inputs, **given), 0
     except KeyboardInterrupt as interruption:
         partial = getattr(interruption, "partial", None)
-        if partial is not None:
-            sys.stdout.write(f"{_writable(partial)}\n")
-        return _INTERRUPTED
-    sys.stdout.write(f"{_writable(result)}\n")
-    return 0
+        if partial is None:
+            raise
+        return partial, _INTERRUPTED
 
 
-def _writable(profile: Profile) -> str:
+def _writable(record: Profile | Comparison) -> str:
     """Return the report for this terminal, without what its encoding lacks, such as the bars."""
+    return _encodable(formed(record, "terminal", sys.stdout))
+
+
+def _encodable(text: str) -> str:
     encoding = sys.stdout.encoding or "utf-8"
-    text: str = formed(profile, "terminal", sys.stdout)
     return text.encode(encoding, "replace").decode(encoding)
 
 

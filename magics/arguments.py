@@ -21,6 +21,11 @@ class Parser(argparse.ArgumentParser):
         """Where to read more."""
         return f"see {self.prog}{'?' if self.prog.startswith('%') else ' --help'}"
 
+    @property
+    def options(self) -> dict[str, argparse.Action]:
+        """Every option as it is written, and what it does."""
+        return self._option_string_actions
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print.
 
@@ -35,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: If a word looks like an option and is none.
         """
-        known = self._option_string_actions
+        known = self.options
         for word in words:
             option = word.partition("=")[0]
             if not option.startswith("-") or _is_number(option) or option in known:
@@ -72,14 +77,14 @@ def parser(prog: str, description: str, epilog: str = "") -> Parser:
         "--mode",
         metavar="MODE",
         type=unquoted,
-        help=f"{_either(MODES)}; as_is, the default, leaves every module in its own",
+        help=f"{either(MODES)}; as_is, the default, leaves every module in its own",
     )
     add("--backward", action="store_true", help="measure the backward pass too")
     add("--no-measure", dest="measure", action="store_false", help="count only, no times")
     add("--device", type=unquoted, help="run on this device, such as cuda or meta")
-    add("--dtype", type=unquoted, help=f"run in this element type: {_either(DTYPES)}")
-    add("--layout", type=unquoted, help=f"memory layout of weights and input: {_either(LAYOUTS)}")
-    add("--threads", type=int, metavar="N", help="threads for torch")
+    add("--dtype", type=unquoted, help=f"run in this element type: {either(DTYPES)}")
+    add("--layout", type=unquoted, help=f"memory layout of weights and input: {either(LAYOUTS)}")
+    add("--threads", type=_counts, metavar="N", help="threads for torch")
     add("--batch", type=int, metavar="N", help="batch size of inputs given as shapes")
     add(
         "--budget",
@@ -97,9 +102,19 @@ def parser(prog: str, description: str, epilog: str = "") -> Parser:
     return made
 
 
-def _either(words: Iterable[str]) -> str:
+def either(words: Iterable[str]) -> str:
+    """Return words as a choice: 'a, b or c'."""
     *first, last = words
     return f"{', '.join(first)} or {last}"
+
+
+def _counts(text: str) -> int | tuple[int, ...]:
+    """Return a whole number; several between commas, where models are compared."""
+    numbers = tuple(int(part) for part in text.split(","))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+_counts.__name__ = "int"  # what argparse calls it in a message
 
 
 def unquoted(text: str) -> str:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics.measurement import device, kernels, memory
+from magics.progress import report
 
 if TYPE_CHECKING:
     from magics.measurement.frames import Workload
     from magics.measurement.state import Watch
     from magics.options import Options
     from magics.records import Profile
+
+
+_CEILINGS, _MEMORY, _KERNELS = 0.85, 0.9, 0.97
+"""Shares of the work that are done when each of them begins."""
 
 
 def completed(profile: Profile, work: Workload, watch: Watch, options: Options) -> Profile:
@@ -31,13 +36,16 @@ def completed(profile: Profile, work: Workload, watch: Watch, options: Options) 
         # As while timing: on a busy machine, threads that wait for each other take far longer.
         torch.set_num_threads(int(profile.environment["threads"]))
     if profile.plain is not None and options.roofline:
+        report(_CEILINGS, "measuring what the device can do")
         profile = device.judged(profile, work.plan, work.tensors(), fresh=options.fresh_ceilings)
     if options.measure if options.memory is None else options.memory:
+        report(_MEMORY, "following memory")
         try:
             profile = memory.followed(profile, work, watch, backward=options.backward)
         except Exception as error:  # noqa: BLE001, a model may raise anything
             profile = _without("memory", profile, watch, error)
     if options.kernels:
+        report(_KERNELS, "naming kernels")
         try:
             profile = kernels.named(profile, work, watch)
         except Exception as error:  # noqa: BLE001, the same

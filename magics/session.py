@@ -27,15 +27,19 @@ from magics.measurement.runs import Runner
 from magics.measurement.state import preserved
 from magics.measurement.timing import Stopwatch
 from magics.options import Options
+from magics.progress import part, report
 
 if TYPE_CHECKING:
     from magics.measurement.calls import Call
     from magics.measurement.state import Watch
     from magics.measurement.timings import Timings
-    from magics.records import Profile
+    from magics.records import Comparison, Profile
 
 Profiling = Generator["Stopwatch | None", None, "Profile"]
 """A profile in two steps: see `profiling`."""
+
+_READ, _TIMES = 0.05, 0.85
+"""Shares of the work that are done when the model has been read, and when it has been timed."""
 
 _TIMED = frozenset({"cpu", "cuda"})
 """Types of devices for which there is a clock."""
@@ -45,11 +49,11 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C came while measuring.
 
     Attributes:
-        partial: The profile of what had been measured.
+        partial: The profile of what had been measured, or the comparison.
     """
 
-    def __init__(self, partial: Profile) -> None:
-        super().__init__("interrupted while measuring; .partial has the profile so far")
+    def __init__(self, partial: Profile | Comparison) -> None:
+        super().__init__("interrupted while measuring; .partial has what was measured")
         self.partial = partial
 
 
@@ -75,7 +79,8 @@ def profile(model: object, *inputs: object, measure: bool = True, **options: Any
     with closing(profiling(target(model), model, inputs, {"measure": measure, **options})) as steps:
         watch = next(steps)
         if watch is not None:
-            watch.measure()
+            with part(_READ, _TIMES):
+                watch.measure()
         return ended(steps)
 
 
@@ -120,6 +125,7 @@ def profiling(
         _set_mode(aim, chosen.mode)
         waiting = lazy.waiting(aim.modules)
         stack.enter_context(lazy.materialised(waiting, lambda: dry_run(aim, args, kwargs)))
+        report(0.0, "reading the model")
         tape, root = _captured(aim, args, kwargs, watch, fields=chosen.receptive_field)
         rows = plan(root, aim, backward=chosen.backward)
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]

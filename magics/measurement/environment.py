@@ -41,18 +41,10 @@ def environment(
     floats = [tensor for tensor in (*weights, *inputs) if tensor.is_floating_point()]
     device = device_of(listed, inputs)
     facts = {
-        "machine": processor(),
-        "device": str(device),
+        **settings((getattr(module, "training", False) for module in listed), str(device)),
         "dtype": str(floats[0].dtype).removeprefix("torch.") if floats else "",
-        "mode": _MODES.get(
-            frozenset(getattr(module, "training", False) for module in listed),
-            "train and eval mixed",
-        ),
         "gradients": "recorded" if options.backward else "off",
         "layout": options.layout or "as is",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     if device.type == "cuda":
         facts |= cuda.facts(device)
@@ -64,6 +56,23 @@ def environment(
             "contention": units.ratio(timings.contention, 2),
         }
     return facts
+
+
+def settings(training: Iterable[bool], device: str) -> dict[str, str]:
+    """Describe the machine, the day, and the mode that modules are in.
+
+    Args:
+        training: Whether they are in train mode.
+        device: Where they run.
+    """
+    return {
+        "machine": processor(),
+        "device": device,
+        "mode": _MODES.get(frozenset(training), "train and eval mixed"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
 
 
 def device_of(modules: Iterable[torch.nn.Module], tensors: Iterable[torch.Tensor]) -> torch.device:

@@ -144,7 +144,7 @@ def _function_target(function: Callable[..., Any]) -> Target:
         cells = zip(code.co_freevars, plain.__closure__ or (), strict=True)
         held.update({name: cell.cell_contents for name, cell in cells})
         held.update({name: plain.__globals__.get(name) for name in code.co_names})
-    modules, _ = reachable(dict(_inside(held, "", 0)))
+    modules, _ = reachable(held_in(held))
     return Target(function, None, modules, (), getattr(function, "__name__", "function"))
 
 
@@ -177,6 +177,11 @@ def reachable(roots: Mapping[str, nn.Module]) -> tuple[dict[str, nn.Module], lis
     for path, module in roots.items():
         visit(path, module)
     return found, unregistered
+
+
+def held_in(held: Mapping[str, object]) -> dict[str, nn.Module]:
+    """Return the modules among named values, those in lists and dicts too, by path."""
+    return dict(_inside(held, "", 0))
 
 
 def _inside(held: Mapping[str, object], prefix: str, depth: int) -> Iterator[tuple[str, nn.Module]]:

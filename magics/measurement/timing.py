@@ -22,6 +22,7 @@ from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
 from magics.measurement.contention import CONTENDED, Contention
 from magics.measurement.runs import Meter
 from magics.measurement.timings import Timings
+from magics.progress import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -271,10 +272,12 @@ class _Race:
     def _rounds(self, deadline: float, contention: Contention | None) -> None:
         """Do rounds while the next one is likely to end before the deadline; one at least."""
         length = 0
-        enough = WALL.read() + _LEAST_S / NANOSECOND
+        start = WALL.read()
+        enough = start + _LEAST_S / NANOSECOND
         waiting = set(self._watches)
         while waiting:
             begin = WALL.read()
+            report((begin - start) / max(1, deadline - start), "measuring times")
             rounds = self._watches[0].timings.rounds
             if rounds and begin + length > deadline:
                 return

@@ -221,7 +221,7 @@ def test_the_record_behind_a_view_stays_as_it_is():
 
 
 def test_a_view_is_a_profile_that_can_be_viewed_and_saved():
-    view = WHOLE.view(only="conv").view(sort="macs").view(top=1, digits=4)
+    view = WHOLE.view(only="conv").view(sort="macs", top=1, digits=4)
     assert names(view) == ["stem"]
     assert view.total.macs == WHOLE.total.macs
     assert Profile.from_json(view.to_json()) == view
