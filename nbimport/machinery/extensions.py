@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _CHILDREN = "nbimport.integrations.children"
 _INTEGRATIONS = {
     "IPython.extensions.autoreload": "nbimport.integrations.autoreload",
+    "_pytest.pathlib": "nbimport.integrations.pytest_packages",
     "distributed.client": "nbimport.integrations.dask",
     "joblib.externals.loky.backend.spawn": _CHILDREN,
     "loky.backend.spawn": _CHILDREN,

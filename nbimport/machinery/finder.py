@@ -30,6 +30,7 @@ _BESIDE = "nbimport.machinery.beside"
 EXTENDED = frozenset(
     {
         "IPython.extensions.autoreload",
+        "_pytest.pathlib",
         "distributed.client",
         "doctest",
         "joblib.externals.loky.backend.spawn",
