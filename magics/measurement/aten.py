@@ -61,7 +61,7 @@ PER_LAST_INPUT: dict[str, int] = dict.fromkeys("index_put index_add scatter_add"
 VIEWS = frozenset(
     """view _unsafe_view reshape _reshape_alias permute transpose t expand split split_with_sizes
     chunk slice select squeeze unsqueeze detach alias as_strided unbind narrow diagonal empty
-    empty_like new_empty empty_strided new_empty_strided empty_permuted lift_fresh lift set_
+    empty_like new_empty empty_strided new_empty_strided empty_permuted lift_fresh lift set
     resize view_as_real view_as_complex real imag _conj _neg_view unfold movedim swapaxes
     flatten unflatten broadcast_to _local_scalar_dense device sym_size sym_numel sym_stride
     sym_storage_offset is_same_size unsafe_split unsafe_chunk is_pinned resize_as

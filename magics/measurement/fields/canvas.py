@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magics.measurement.fields.layout import LostError
 from magics.theory.axis_maps import IDENTITY, AxisMap
 from magics.theory.graph import Edge, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+MAX_WORK = 200_000
+"""Nodes looked up, united and read through maps, before the rest of a run is given up."""
 
 
 class Canvas:
@@ -20,10 +24,21 @@ class Canvas:
 
     def __init__(self, size: tuple[int, ...]) -> None:
         self.nodes: dict[int, Node] = {}
+        self._worked = 0
         self._known: dict[tuple[tuple[int, ...], tuple[Edge, ...], str], int] = {}
         self._unions: dict[frozenset[int], int] = {}
         self.source = self._add(size, (), "source")
         self.nodes[self.source] = Node(self.source, size)
+
+    def work(self, pieces: int = 1) -> None:
+        """Count work done, so that what takes too long ends at the same point everywhere.
+
+        Raises:
+            LostError: If it is too much.
+        """
+        self._worked += pieces
+        if self._worked > MAX_WORK:
+            raise LostError(f"to follow it takes more than {MAX_WORK:,} steps of work")
 
     @property
     def axes(self) -> int:
@@ -53,6 +68,7 @@ class Canvas:
             sizes: New sizes by axis; unchanged where left out.
             note: What to say about this node and all that follow.
         """
+        self.work()
         old = self.size(node)
         size = tuple(sizes.get(axis, length) for axis, length in enumerate(old))
         if self.is_nothing(node):
@@ -64,6 +80,7 @@ class Canvas:
 
     def union(self, nodes: Iterable[int]) -> int:
         """Return a node that depends on all that some nodes of one size depend on."""
+        self.work()
         every = frozenset(nodes)
         known = self._unions.get(every)
         if known is None:

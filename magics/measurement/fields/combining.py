@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
+from magics.measurement.fields.labels import Labels, united
 from magics.measurement.fields.layout import (
     FREE,
     LOOSE,
@@ -23,9 +22,7 @@ from magics.measurement.fields.layout import (
 )
 from magics.measurement.fields.mixing import mixed_atoms
 from magics.measurement.fields.places import (
-    Labels,
     Place,
-    compact,
     free_slots,
     inserted,
     refined,
@@ -81,7 +78,7 @@ def joined(canvas: Canvas, places: Sequence[Place | None], shape: tuple[int, ...
         if alike and not any(a.axis == LOOSE for _, a in slots(layout)):
             return Place(layout, canvas.union(int(place.labels) for place in operands))
     labels, layout = common(canvas, [unlaced(canvas, place) for place in operands])
-    tidied = Place(tuple(map(tidy, layout)), _together(canvas, labels))
+    tidied = Place(tuple(map(tidy, layout)), united(canvas, labels))
     return settled_loose(canvas, tidied)
 
 
@@ -193,14 +190,3 @@ def _labels_for(place: Place, layout: Layout) -> Labels:
                 raise LostError("channels with different fields meet an axis")
             labels = labels.squeeze(at)
     return labels
-
-
-def _together(canvas: Canvas, labels: list[Labels]) -> Labels:
-    """Return the unions of labels, element by element."""
-    if all(isinstance(item, int) for item in labels):
-        return canvas.union(int(item) for item in labels)
-    parts = torch.broadcast_tensors(*(torch.as_tensor(item) for item in labels))
-    rows = torch.stack(parts, dim=-1)
-    flat, inverse = rows.reshape(-1, len(parts)).unique(dim=0, return_inverse=True)
-    nodes = torch.tensor([canvas.union(row) for row in flat.tolist()])
-    return compact(nodes[inverse].reshape(rows.shape[:-1]))

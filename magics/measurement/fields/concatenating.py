@@ -6,23 +6,37 @@ the concatenation is what they depend on together.
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import torch
 
 from magics.measurement.fields.combining import joined
-from magics.measurement.fields.layout import FREE, LOOSE, Atom, LostError, axes_in, free, length
+from magics.measurement.fields.cutting import labelled
+from magics.measurement.fields.labels import ELEMENTS, compact, filled
+from magics.measurement.fields.layout import (
+    LOOSE,
+    Atom,
+    LostError,
+    Slot,
+    axes_in,
+    digits,
+    free,
+    length,
+    slots,
+)
 from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import (
     Place,
-    compact,
     free_slots,
     inserted,
     merged,
     resized,
-    without,
+    viewed,
+    with_atom,
 )
-from magics.measurement.fields.settling import regained, settled
+from magics.measurement.fields.settling import MAX_WINDOWS, regained, settled
+from magics.measurement.fields.stacking import restacked
 from magics.theory.axis_maps import pad, piece
 
 if TYPE_CHECKING:
@@ -45,56 +59,122 @@ def concatenated(canvas: Canvas, parts: Sequence[Part], dim: int) -> Place | Non
     Raises:
         LostError: If the tensors stand on the image in ways that don't go together.
     """
-    known = [(place, size) for place, size in parts if place is not None]
-    if len(known) == len(parts) == 1:
-        return known[0][0]
-    if not known:
-        return None
-    atoms = tuple(atom for place, _ in known for atom in place.layout[dim])
+    known = [place for place, _ in parts if place is not None]
+    if len(known) <= len(parts) == 1 or not known:
+        return known[0] if known else None
+    whole = _regular(canvas, known, dim) if len(known) == len(parts) else None
+    if whole is not None:
+        return whole
+    parts = [(place and _bare(canvas, place, dim), size) for place, size in parts if size]
+    atoms = tuple(atom for place, _ in parts if place for atom in place.layout[dim])
     axes = axes_in(atoms)
     if len(axes) > 1 or any(atom.axis == LOOSE for atom in atoms):
         return _as_tokens(canvas, parts, dim)
+    whole = None if axes else _on_channels(canvas, parts, dim)
+    return whole or _side_by_side(canvas, parts, dim, axes[0] if axes else None)
+
+
+def _regular(canvas: Canvas, places: list[Place], dim: int) -> Place | None:
+    """Put parts one after another that are alike, without looking at their elements."""
+    layout = places[0].layout
+    if any(place.layout != layout for place in places):
+        return None
+    if not layout[dim]:
+        return restacked(canvas, places, dim)
+    if not _low_digits(places[0], dim):
+        return None
+    # Which part an element is of is the slowest digit of the new dimension.
+    stacked = _on_channels(canvas, [(inserted(place, dim), 1) for place in places], dim)
+    shape = list(places[0].shape)
+    shape[dim] *= len(places)
+    return stacked and viewed(stacked, tuple(shape))
+
+
+def _side_by_side(
+    canvas: Canvas, parts: Sequence[Part], dim: int, axis: int | None
+) -> Place | None:
+    """Lay every part out over the whole length, and join them."""
     total = sum(size for _, size in parts)
+    alone = sum(place is not None for place, _ in parts) == 1
     laid = []
     offset = 0
     for place, size in parts:
-        if place is not None and size:
-            if axes:
-                alone = len(known) == 1
-                own = _as_axis(canvas, place, dim, axes[0])
-                # Constants around a single part are padding.
-                laid_out = pad(offset) if alone else piece(offset)
-                laid.append(resized(canvas, own, {dim: (axes[0], laid_out, total)}))
-            else:
-                laid.append(_on_channels(canvas, place, dim, offset, total))
+        if place is not None and axis is not None:
+            own = _as_axis(canvas, place, dim, axis)
+            # Constants around a single part are padding.
+            laid_out = pad(offset) if alone else piece(offset)
+            laid.append(resized(canvas, own, {dim: (axis, laid_out, total)}))
+        elif place is not None:
+            laid.append(_laid_out(canvas, place, dim, offset, total))
         offset += size
-    shape = list(known[0][0].shape)
+    shape = list(laid[0].shape)
     shape[dim] = total
     return joined(canvas, laid, tuple(shape))
 
 
-def _on_channels(canvas: Canvas, place: Place, dim: int, offset: int, total: int) -> Place:
+def _on_channels(canvas: Canvas, parts: Sequence[Part], dim: int) -> Place | None:
+    """Put channels one after another; `None` if their tensors differ in other dimensions."""
+    wide = [
+        (None if place is None else with_atom(merged(place, dim), dim), size)
+        for place, size in parts
+    ]
+    known = [place for place, _ in wide if place is not None]
+    around = {(*place.layout[:dim], *place.layout[dim + 1 :]) for place in known}
+    loose = any(atom.axis == LOOSE for _, atom in slots(known[0].layout))
+    if len(around) > 1 or loose or any(len(place.layout[dim]) != 1 for place in known):
+        return None
+    total = sum(size for _, size in parts)
+    layout = (*known[0].layout[:dim], free(total), *known[0].layout[dim + 1 :])
+    first = known[0].nodes()[0]
+    labels = [place.labels for place in known]
+    same = all(isinstance(each, int) and each == first for each in labels)
+    if same and len(known) == len(parts):
+        return Place(layout, first)
+    nothing = canvas.nothing(canvas.size(first))
+    slot = free_slots(known[0].layout)
+    at = slot.index((dim, 0))
+    rank = len(slot)
+    shape = [1] * rank
+    for each in labels:
+        if not isinstance(each, int):
+            shape = list(map(max, shape, each.shape))
+    columns = []
+    for channels, size in wide:
+        shape[at] = size
+        columns.append(filled(shape, nothing if channels is None else channels.labels))
+    canvas.work(sum(column.numel() for column in columns) // ELEMENTS)
+    return Place(layout, compact(torch.cat(columns, dim=at)))
+
+
+def _laid_out(canvas: Canvas, place: Place, dim: int, offset: int, total: int) -> Place:
+    """Put channels among others that depend on nothing."""
     size = length(place.layout[dim])
-    if size == total:
+    parts: list[Part] = [(None, offset), (place, size), (None, total - offset - size)]
+    laid = _on_channels(canvas, [part for part in parts if part[1]], dim)
+    if laid is None:
+        raise LostError("tokens of unknown place are concatenated")
+    return laid
+
+
+def _low_digits(place: Place, dim: int) -> list[tuple[Slot, Atom]]:
+    """Return the digits in a dimension whose higher digits are in another."""
+    return [
+        (slot, atom)
+        for axis in axes_in(place.layout[dim])
+        if digits(place.layout, axis)[0][0][0] != dim
+        for slot, atom in digits(place.layout, axis)
+        if slot[0] == dim
+    ]
+
+
+def _bare(canvas: Canvas, place: Place, dim: int) -> Place:
+    """Give the digits of positions among channels nodes of their own, as channels have."""
+    low = _low_digits(place, dim)
+    if prod(atom.size for _, atom in low) > MAX_WINDOWS:
         return place
-    place = merged(place, dim)
-    nothing = canvas.nothing(canvas.size(place.nodes()[0]))
-    if size == 1:
-        place = inserted(without(place, dim), dim, (Atom(FREE, 1),))
-    ones = [1] * len(free_slots(place.layout))
-    labels = place.labels
-    labels = torch.full(ones, labels) if isinstance(labels, int) else labels
-    at = free_slots(place.layout).index((dim, 0))
-    shape = list(labels.shape)
-    shape[at] = size
-    around = []
-    for count in (offset, total - offset - size):
-        shape[at] = count
-        around.append(torch.full(shape, nothing))
-    shape[at] = size
-    labels = torch.cat([around[0], labels.expand(shape), around[1]], dim=at)
-    layout = (*place.layout[:dim], free(total), *place.layout[dim + 1 :])
-    return Place(layout, compact(labels))
+    for slot, _ in low:
+        place = labelled(canvas, place, slot)
+    return place
 
 
 def _as_axis(canvas: Canvas, place: Place, dim: int, axis: int) -> Place:

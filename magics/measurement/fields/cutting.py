@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from magics.measurement.fields.labels import array, compact, filled
 from magics.measurement.fields.layout import (
     FREE,
     LOOSE,
@@ -16,7 +17,7 @@ from magics.measurement.fields.layout import (
     digits,
     tidy,
 )
-from magics.measurement.fields.places import Place, compact, free_slots, relabelled
+from magics.measurement.fields.places import Place, free_slots, relabelled
 
 if TYPE_CHECKING:
     from magics.measurement.fields.canvas import Canvas
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 def cut(canvas: Canvas, place: Place, slot: Slot, indices: range) -> Place:
     """Keep a range of the values of one atom."""
+    canvas.work()
     dim, at = slot
     atom = place.layout[dim][at]
     if atom.axis == LOOSE:
@@ -33,8 +35,7 @@ def cut(canvas: Canvas, place: Place, slot: Slot, indices: range) -> Place:
         if isinstance(labels, torch.Tensor):
             which = free_slots(place.layout).index(slot)
             if labels.shape[which] > 1:
-                chosen = torch.tensor(list(indices))
-                labels = labels.index_select(which, chosen)
+                labels = labels.index_select(which, array(indices))
             labels = labels.squeeze(which) if len(indices) == 1 else labels
         short = (Atom(FREE, len(indices)),) if len(indices) != 1 else ()
         atoms = (*place.layout[dim][:at], *short, *place.layout[dim][at + 1 :])
@@ -80,9 +81,10 @@ def labelled(canvas: Canvas, place: Place, slot: Slot) -> Place:
     layout = (*parts[0].layout[:dim], tuple(row), *parts[0].layout[dim + 1 :])
     where = free_slots(layout).index(slot)
     rank = len(free_slots(layout)) - 1
-    columns = [
-        torch.full([1] * rank, part.labels) if isinstance(part.labels, int) else part.labels
-        for part in parts
-    ]
-    columns = list(torch.broadcast_tensors(*columns))
+    columns = torch.broadcast_tensors(
+        *(
+            filled([1] * rank, part.labels) if isinstance(part.labels, int) else part.labels
+            for part in parts
+        )
+    )
     return Place(layout, compact(torch.stack(columns, dim=where)))

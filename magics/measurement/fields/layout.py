@@ -185,13 +185,14 @@ def digit_map(atoms: Sequence[tuple[int, int]], mixed: Sequence[tuple[int, int]]
     if not atoms:
         return WHOLE if len(met) == size > 1 else AxisMap((tuple(met),), 0, regular=False)
     (count, step), *lower = atoms
-    phases = [sum(item) for item in product(*(_steps(*digit) for digit in lower))]
     below = all(0 <= other < step for _, other in (*lower, *mixed))
-    return AxisMap(
-        tuple(tuple(phase + tap for tap in met) for phase in phases),
-        step,
-        regular=bool(below and first + step * count >= size - step),
-    )
+    regular = bool(below and first + step * count >= size - step)
+    # Digits that make a larger one are one, so that equal maps are found to be equal.
+    while lower and step == lower[0][0] * lower[0][1]:
+        step = lower.pop(0)[1]
+    phases = [sum(item) for item in product(*(_steps(*digit) for digit in lower))]
+    taps = tuple(tuple(phase + tap for tap in met) for phase in phases)
+    return AxisMap(taps, step, regular=regular)
 
 
 def _steps(size: int, step: int) -> list[int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from magics.measurement.fields.labels import compact, united_along
 from magics.measurement.fields.layout import (
     LOOSE,
     Atom,
@@ -18,7 +19,6 @@ from magics.measurement.fields.layout import (
 )
 from magics.measurement.fields.places import (
     Place,
-    compact,
     dropped,
     free_slots,
     freed,
@@ -68,7 +68,7 @@ def mixed_atoms(canvas: Canvas, place: Place, chosen: set[Slot]) -> Place:
     if isinstance(labels, torch.Tensor):
         for at, slot in enumerate(free_slots(place.layout)):
             if slot in chosen and labels.shape[at] > 1:
-                labels = _united(canvas, labels, at)
+                labels = united_along(canvas, labels, at)
     place = Place(place.layout, compact(labels))
     touched = {atom.axis for slot, atom in slots(place.layout) if slot in chosen}
     maps: dict[int, AxisMap] = {}
@@ -113,10 +113,3 @@ def _tightened(canvas: Canvas, place: Place, chosen: set[Slot]) -> Place:
 
 def _with(canvas: Canvas, node: int) -> Callable[[int], int]:
     return lambda label: canvas.union([label, node])
-
-
-def _united(canvas: Canvas, labels: torch.Tensor, at: int) -> torch.Tensor:
-    rows = labels.movedim(at, -1)
-    flat, inverse = rows.reshape(-1, rows.shape[-1]).unique(dim=0, return_inverse=True)
-    nodes = torch.tensor([canvas.union(row) for row in flat.tolist()])
-    return nodes[inverse].reshape(rows.shape[:-1]).unsqueeze(at)

@@ -10,7 +10,7 @@ from magics.measurement.fields.layout import LostError, axes_in, free
 from magics.measurement.fields.places import Place, dropped, inserted, permuted, resized, viewed
 from magics.measurement.fields.rules import Result, rule
 from magics.measurement.fields.settling import settled
-from magics.measurement.fields.slicing import sliced, taken
+from magics.measurement.fields.slicing import chosen, sliced, taken
 from magics.theory.axis_maps import AxisMap
 
 if TYPE_CHECKING:
@@ -214,9 +214,11 @@ def _chosen(run: Reading, ref: Ref, dim: int, index: Ref) -> Place | None:
     at = tuple(value % size for value in index.values)
     if axes_in(place.layout[dim]):
         place, axis = settled(run.canvas, place, dim)
-        chosen = AxisMap(tuple((value,) for value in at), 0, regular=False)
+        taps = AxisMap(tuple((value,) for value in at), 0, regular=False)
         if axis is not None:
-            return resized(run.canvas, place, {dim: (axis, chosen, len(at))})
+            return resized(run.canvas, place, {dim: (axis, taps, len(at))})
+    if not axes_in(place.layout[dim]):
+        return chosen(run.canvas, place, dim, at)
     parts = [(sliced(run.canvas, place, dim, range(value, value + 1)), 1) for value in at]
     return concatenated(run.canvas, parts, dim)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from magics.measurement.fields.labels import Labels, mapped
 from magics.measurement.fields.layout import (
     FREE,
     LOOSE,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     from magics.measurement.fields.canvas import Canvas
     from magics.theory.axis_maps import AxisMap
-
-Labels = int | torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Place:
         """Return the nodes of the elements, each once, without what is loose."""
         if isinstance(self.labels, int):
             return [self.labels]
-        return [int(node) for node in self.labels.unique()]
+        return list(map(int, self.labels.unique().tolist()))
 
     def loose(self) -> list[int]:
         """Return the nodes that elements of unknown place see together."""
@@ -73,14 +72,6 @@ def free_slots(layout: Layout) -> list[Slot]:
     return [slot for slot, atom in slots(layout) if atom.axis == FREE]
 
 
-def compact(labels: Labels) -> Labels:
-    """Return one node in place of an array that holds no other."""
-    if isinstance(labels, int):
-        return labels
-    first = int(labels.flatten()[0])
-    return first if bool((labels == first).all()) else labels
-
-
 def relabelled(place: Place, function: Callable[[int], int], layout: Layout) -> Place:
     """Return a place in which every node is another."""
     if any(atom.axis == LOOSE for _, atom in slots(layout)):
@@ -88,11 +79,7 @@ def relabelled(place: Place, function: Callable[[int], int], layout: Layout) -> 
             tuple(a._replace(step=function(a.step)) if a.axis == LOOSE else a for a in dim)
             for dim in layout
         )
-    if isinstance(place.labels, int):
-        return Place(layout, function(place.labels))
-    nodes, inverse = place.labels.unique(return_inverse=True)
-    new = torch.tensor([function(int(node)) for node in nodes])
-    return Place(layout, compact(new[inverse]))
+    return Place(layout, mapped(place.labels, function))
 
 
 def settled_loose(canvas: Canvas, place: Place) -> Place:
@@ -244,3 +231,10 @@ def dropped(place: Place, dims: Iterable[int]) -> Place:
     """Return the place without some dimensions of size 1."""
     gone = set(dims)
     return Place(tuple(d for i, d in enumerate(place.layout) if i not in gone), place.labels)
+
+
+def with_atom(place: Place, dim: int) -> Place:
+    """Return the place with an atom, and labels, for a dimension even if it is of size 1."""
+    if place.layout[dim]:
+        return place
+    return inserted(without(place, dim), dim, (Atom(FREE, 1),))

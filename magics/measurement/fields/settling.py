@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics.measurement.fields.cutting import labelled
+from magics.measurement.fields.labels import Labels, array, compact
 from magics.measurement.fields.layout import (
     FREE,
     LOOSE,
@@ -19,7 +20,7 @@ from magics.measurement.fields.layout import (
     length,
 )
 from magics.measurement.fields.mixing import mixed_atoms
-from magics.measurement.fields.places import Labels, Place, compact, free_slots, merged, relabelled
+from magics.measurement.fields.places import Place, free_slots, merged, relabelled
 from magics.theory.axis_maps import BROADCAST, AxisMap
 from magics.theory.graph import Edge
 
@@ -150,7 +151,7 @@ def _interleaved(canvas: Canvas, place: Place, dim: int, axis: int, full: AxisMa
             maps[axis] = axis_map
             edges.append(Edge(node, tuple(maps)))
         nodes.append(canvas.joined(tuple(sizes), edges))
-    return compact(torch.tensor(nodes)[inverse].reshape(outer))
+    return compact(array(nodes)[inverse].reshape(outer))
 
 
 def as_units(canvas: Canvas, place: Place) -> Place:

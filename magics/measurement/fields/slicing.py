@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from magics.measurement.fields.cutting import cut
-from magics.measurement.fields.layout import (
-    LOOSE,
-    LostError,
-    length,
-)
-from magics.measurement.fields.places import Place, resized
+from magics.measurement.fields.labels import ELEMENTS, array, compact
+from magics.measurement.fields.layout import LOOSE, LostError, free, length
+from magics.measurement.fields.places import Place, free_slots, merged, resized, with_atom
 from magics.measurement.fields.settling import settled
 from magics.theory.axis_maps import AxisMap, crop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from magics.measurement.fields.canvas import Canvas
 
 
@@ -41,6 +42,21 @@ def sliced(canvas: Canvas, place: Place, dim: int, indices: range) -> Place:
     if axis is not None:
         return resized(canvas, place, {dim: (axis, taken(indices), len(indices))})
     return cut(canvas, place, (dim, 0), indices)
+
+
+def chosen(canvas: Canvas, place: Place, dim: int, indices: Sequence[int]) -> Place:
+    """Return the place of some elements along a dimension without axes, in any order."""
+    if any(atom.axis == LOOSE for atom in place.layout[dim]):
+        raise LostError("some of many tokens of unknown place are taken")
+    canvas.work(len(indices) // ELEMENTS)
+    place = with_atom(merged(place, dim), dim)
+    labels = place.labels
+    if isinstance(labels, torch.Tensor):
+        at = free_slots(place.layout).index((dim, 0))
+        if labels.shape[at] > 1:
+            labels = labels.index_select(at, array(indices))
+        labels = compact(labels if len(indices) != 1 else labels.squeeze(at))
+    return Place((*place.layout[:dim], free(len(indices)), *place.layout[dim + 1 :]), labels)
 
 
 def taken(indices: range) -> AxisMap:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
-
 from magics.measurement.fields.canvas import Canvas
 from magics.measurement.fields.layout import LostError, along, free
 from magics.measurement.fields.places import Place
-from magics.measurement.fields.reading import Reading
+from magics.measurement.fields.reading import Reading, Value
 from magics.measurement.fields.settling import as_units
+from magics.measurement.fields.tape import Mark
 from magics.theory.graph import Graph, graph_of
 from magics.theory.receptive_field import ReceptiveField, ReceptiveFields
 
@@ -63,14 +62,12 @@ def survey(tape: Tape) -> Survey:
     They are fields in the first input that looks like an image, a signal or a volume.
     """
     found = Survey()
-    # The caller may have another default device, on which indices can't be read.
-    with torch.device("cpu"):
-        for source in tape.sources:
-            axes = _axes(tape, source)
-            if axes:
-                found.source, found.axes = source.shape, tuple(axes)
-                _read(tape, source, axes, found)
-                break
+    for source in tape.sources:
+        axes = _axes(tape, source)
+        if axes:
+            found.source, found.axes = source.shape, tuple(axes)
+            _read(tape, source, axes, found)
+            break
     return found
 
 
@@ -115,21 +112,19 @@ def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:
     )
     reading = Reading(canvas, source, Place(layout, canvas.source))
     reading.read(tape.events[:MAX_STEPS])
-    if len(tape.events) > MAX_STEPS:
-        found.reasons[0] = f"more than {MAX_STEPS} operators"
+    for event in tape.events[MAX_STEPS:]:
+        if isinstance(event, Mark):
+            found.reasons[event.token] = f"the model runs more than {MAX_STEPS:,} operators"
     asked = found.nodes
+    nodes: dict[int, int | str] = {}
     for token, value in reading.marks.items():
-        if value is None:
-            found.reasons[token] = "doesn't depend on the input"
-        elif isinstance(value, LostError):
-            found.reasons[token] = str(value)
+        node = nodes.get(id(value))  # the marks keep the places alive
+        if node is None:
+            node = nodes[id(value)] = _node(canvas, value)
+        if isinstance(node, str):
+            found.reasons[token] = node
         else:
-            value = as_units(canvas, value)  # noqa: PLW2901, the same tensor
-            asked[token] = canvas.union(value.nodes())
-            whole = canvas.union([*value.nodes(), *value.loose()])
-            if whole != asked[token]:
-                found.reasons[token] = "tokens of unknown place"
-                del asked[token]
+            asked[token] = node
     found.graph = graph_of(canvas.nodes.values())
     fields = ReceptiveFields(found.graph, canvas.source)
     answers: dict[int, ReceptiveField | None] = {}
@@ -141,3 +136,18 @@ def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:
             found.reasons[token] = fields.obstacle(node)
         else:
             found.fields[token] = answer
+
+
+def _node(canvas: Canvas, value: Value) -> int | str:
+    """Return the node of a tensor, or why it has none."""
+    if value is None:
+        return "doesn't depend on the input"
+    if isinstance(value, LostError):
+        return str(value)
+    try:
+        value = as_units(canvas, value)
+        node = canvas.union(value.nodes())
+        whole = canvas.union([*value.nodes(), *value.loose()])
+    except LostError as lost:
+        return str(lost)
+    return node if whole == node else "tokens of unknown place"

@@ -107,8 +107,6 @@ def _channels(run: Reading, place: Place, count: int, groups: int, channels: int
     if groups == 1:
         place = mixed(run.canvas, place, [dim], keep=False)
         return inserted(without(place, dim), dim, free(channels))
-    if axes_in(place.layout[dim]):
-        raise LostError("a grouped convolution treats positions as channels")
     wide = (*shape[:dim], groups, shape[dim] // groups, *shape[dim + 1 :])
     apart = mixed(run.canvas, viewed(place, wide), [dim + 1], keep=False)
     apart = inserted(without(apart, dim + 1), dim + 1, free(channels // groups))
