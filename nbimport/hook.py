@@ -121,9 +121,9 @@ def load(path: str | os.PathLike[str], *, only: str | None = None) -> ModuleType
         raise ValueError(f'only: got {only!r}; leave it out, or write only="definitions"')
     from importlib import import_module
 
-    from nbimport.machinery import places
+    from nbimport.machinery import paths, places
 
-    file = notebook_file(os.fsdecode(path))
+    file = paths.notebook_file(os.fsdecode(path))
     return import_module(places.name_of(installed(), file, only))
 
 
@@ -140,9 +140,9 @@ def mount(name: str, folder: str | os.PathLike[str]) -> None:
     from keyword import iskeyword
 
     from nbimport.errors import MountError
-    from nbimport.machinery import caller
+    from nbimport.machinery import caller, paths
 
-    place = _beside_or_here(os.fsdecode(folder))
+    place = paths.beside_or_here(os.fsdecode(folder))
     if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
         raise MountError(f"mount {name!r}: not a name that can be imported; use a plain identifier")
     if not os.path.isdir(place):
@@ -212,17 +212,22 @@ def _watch_uncaught() -> None:
     def excepthook(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        if original is sys.__excepthook__:
-            from nbimport.machinery import extensions
+        from nbimport.machinery import extensions
 
-            if extensions.passes_a_cell(error):
-                import traceback
+        if original is sys.__excepthook__ and extensions.passes_a_cell(error):
+            import traceback
 
-                while trace and trace.tb_frame.f_code.co_filename.startswith("<frozen "):
-                    trace = trace.tb_next  # runpy's frames, and the driver's
-                traceback.print_exception(kind, error, trace)
-                return
-        original(kind, error, trace)
+            while trace and trace.tb_frame.f_code.co_filename.startswith("<frozen "):
+                trace = trace.tb_next  # runpy's frames, and the driver's
+            traceback.print_exception(kind, error, trace)
+        else:
+            original(kind, error, trace)
+        if kind is KeyboardInterrupt:
+            # Code that an import runs makes the interpreter forget that Ctrl-C ends it.
+            from contextlib import suppress
+
+            with suppress(KeyboardInterrupt):
+                exec("raise KeyboardInterrupt")  # noqa: S102 - reminds it
 
     sys.excepthook = excepthook
     _excepthook[:] = excepthook, original
@@ -233,59 +238,6 @@ def _position() -> int:
     if PathFinder in sys.meta_path:
         return sys.meta_path.index(PathFinder)
     return len(sys.meta_path)
-
-
-def _beside_or_here(path: str) -> str:
-    from nbimport.machinery import caller
-
-    path = os.path.expanduser(path)
-    if not os.path.isabs(path):
-        beside = caller.folder()
-        if beside is not None and os.path.exists(os.path.join(beside, path)):
-            path = os.path.join(beside, path)
-    return os.path.abspath(path)
-
-
-def notebook_file(path: str) -> str:
-    """Return the absolute path of a notebook, named with or without its suffix.
-
-    Raises:
-        NotebookNotFoundError: There is no such file.
-        NotebookImportError: It is no notebook's file.
-    """
-    from nbimport.errors import NotebookImportError, NotebookNotFoundError
-    from nbimport.machinery.specs import kind_of
-
-    file = _beside_or_here(path)
-    if not file.endswith(SUFFIX) and not os.path.lexists(file):
-        file = _beside_or_here(path + SUFFIX)
-    if not os.path.lexists(file):
-        raise NotebookNotFoundError(
-            f"{file}: no such notebook{_near(file)}; check the path", path=file
-        )
-    if not os.path.isfile(file):
-        raise NotebookImportError(
-            f"{file}: {kind_of(file)}, not a notebook; give the notebook's own path", path=file
-        )
-    if not file.endswith(SUFFIX):
-        raise NotebookImportError(
-            f"{file}: not a .ipynb file; give the path of a notebook", path=file
-        )
-    return file
-
-
-def _near(file: str) -> str:
-    """Return a hint at a notebook of nearly the same name in the same folder."""
-    from difflib import get_close_matches  # only for a message
-
-    folder, name = os.path.split(file)
-    try:
-        entries = os.listdir(folder)
-    except OSError:
-        return f" (there is no folder {folder})"
-    stems = [entry.removesuffix(SUFFIX) for entry in entries if entry.endswith(SUFFIX)]
-    close = get_close_matches(name.removesuffix(SUFFIX), stems, 1)
-    return f" (did you mean {close[0] + SUFFIX!r}?)" if close else ""
 
 
 def _taken_by(name: str) -> str | None:

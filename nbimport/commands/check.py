@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if os.path.isdir(arguments.folder):
         folder = os.path.abspath(arguments.folder)
         paths = files.notebooks(folder)
+    elif not os.path.exists(arguments.folder):
+        files.refuse(parser, f"{arguments.folder}: no such folder or notebook; check the path")
     else:
         paths = [files.notebook(parser, arguments.folder)]
         folder = os.path.dirname(paths[0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NoReturn
 
-from nbimport.machinery import SUFFIX
+from nbimport.errors import NotebookImportError
+from nbimport.machinery import SUFFIX, paths
 
 if TYPE_CHECKING:
     import argparse
@@ -23,11 +24,8 @@ def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
 
 def notebook(parser: argparse.ArgumentParser, path: str) -> str:
     """Return the absolute path of a notebook given on the command line, or end with exit code 2."""
-    from nbimport import hook
-    from nbimport.errors import NotebookImportError
-
     try:
-        return hook.notebook_file(path)
+        return paths.notebook_file(path)
     except NotebookImportError as error:
         refuse(parser, str(error))
 

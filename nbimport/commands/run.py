@@ -9,6 +9,7 @@ are left out here too; `definitions-only` of the settings does not hold. Works u
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 from types import ModuleType
@@ -65,6 +66,7 @@ def _main_module(path: str) -> ModuleType:
     module.__spec__ = spec
     module.__package__ = spec.parent
     module.__cached__ = spec.cached
+    module.__builtins__ = builtins  # the module; what runs without would get its dict
     return module  # type: ignore[no-any-return] # a module of which more can be set
 
 
