@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _MARK, _REST = "# Made by `python -m nbimport stubs` from ", "; changes here are lost.\n"
 _STUB = ".pyi"
+# Folders of tools, in which no notebook of a person lies.
+_TOOLS = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 class Outcome(NamedTuple):
@@ -88,7 +90,7 @@ def _is_source(folder: str, out: str | None) -> bool:
     name = os.path.basename(folder)
     is_out = out is not None and os.path.abspath(folder) == os.path.abspath(out)
     is_environment = os.path.exists(os.path.join(folder, "pyvenv.cfg"))
-    return not (name.startswith(".") or name == "__pycache__" or is_out or is_environment)
+    return not (name.startswith(".") or name in _TOOLS or is_out or is_environment)
 
 
 def _stub_path(notebook: str, folder: str, target: str) -> str | None:
