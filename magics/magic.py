@@ -1,4 +1,4 @@
-"""`%convprofile`: parse the line, call `magics.profile` or `magics.compare`, display. Nothing else."""
+"""`%convprofile`: parse, call `magics.profile` or `magics.compare`, display. Nothing else."""
 
 from __future__ import annotations
 
