@@ -114,7 +114,7 @@ def _parsed(data: bytes) -> Any:  # noqa: ANN401 - JSON holds anything
             document, end = make_scanner(_Strict)(text, 0)  # type: ignore[arg-type] # has what it reads
             if not text[end:].strip(" \t\n\r"):
                 return document
-        except (StopIteration, ValueError):
+        except (StopIteration, ValueError, SystemError):  # the last where json is not imported yet
             pass  # let json.loads() say what is wrong
     import json
 
