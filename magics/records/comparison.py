@@ -11,7 +11,7 @@ from magics.records import exchange
 from magics.records.decode import decoded
 from magics.records.profile import Profile  # noqa: TC001, read when decoding
 from magics.records.ratio import Ratio, of_counts, of_times
-from magics.records.views import shown, shown_as_text
+from magics.records.views import formed, shown, shown_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,6 +174,38 @@ class Comparison:
     def to_json(self, path: str | PathLike[str] | None = None) -> str:
         """Return the comparison as JSON, and write it to `path` if given."""
         return exchange.written(exchange.json_of(self), path)
+
+    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
+        """Return one line per row of layers as CSV, and write it to `path` if given."""
+        return exchange.written(exchange.csv_of(self._lines()), path)
+
+    def to_html(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the comparison as an HTML page of its own, and write it to `path` if given."""
+        return exchange.written(formed(self, "page"), path)
+
+    def _lines(self) -> list[dict[str, object]]:
+        """Return one flat dictionary per row: counts, times [s], ratios with their intervals."""
+        lines = []
+        for row in self.rows:
+            line: dict[str, object] = {}
+            for letter, layer in zip(self.letters, row.layers, strict=True):
+                line |= {
+                    f"{letter}_name": layer.name if layer else None,
+                    f"{letter}_kind": layer.kind if layer else None,
+                    f"{letter}_params": layer.params if layer else None,
+                    f"{letter}_macs": layer.macs if layer else None,
+                    f"{letter}_bytes_moved": layer.bytes_moved if layer else None,
+                }
+                for what in ("forward", "backward"):
+                    measured = getattr(layer, what, None)
+                    line[f"{letter}_{what}_s"] = measured.median_s if measured else None
+            for letter, ratios in zip(self.letters[1:], row.ratios, strict=True):
+                for what in ("macs", "forward", "backward"):
+                    ratio = getattr(ratios, what, None)
+                    for part in ("value", "low", "high"):
+                        line[f"{what}_A_over_{letter}_{part}"] = getattr(ratio, part, None)
+            lines.append(line)
+        return lines
 
     @classmethod
     def from_json(cls, saved: str | PathLike[str]) -> Self:

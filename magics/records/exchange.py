@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from magics.errors import RecordError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from magics.records.comparison import Comparison
@@ -70,10 +71,9 @@ def table_of(rows: tuple[LayerProfile, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def csv_of(rows: tuple[LayerProfile, ...]) -> str:
-    """Return one line per row as CSV, under a line of names."""
+def csv_of(table: Sequence[Mapping[str, Any]]) -> str:
+    """Return one line per row of a table as CSV, under a line of names."""
     stream = io.StringIO()
-    table = table_of(rows)
     writer = csv.DictWriter(stream, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)

@@ -47,7 +47,8 @@ class Profile:
         instrumented_backward: The backward that the rows come from.
         memory: Sizes in bytes: parameters, buffers, gradients, peaks; empty if not measured.
         ceilings: What the device can do at best, or `None` where that was not asked.
-        once: Rows are sums over a cell's one run, clocks and all: there is no plain run.
+        once: Rows are sums over a cell's one run, clocks and all; `plain` is the time of that
+            run outside backward passes, `plain_backward` the time within.
         digits: Significant digits to show; `None` for the usual ones.
     """
 
@@ -172,7 +173,7 @@ class Profile:
 
     def to_csv(self, path: str | PathLike[str] | None = None) -> str:
         """Return one line per row as CSV, and write it to `path` if given."""
-        return exchange.written(exchange.csv_of(self.rows), path)
+        return exchange.written(exchange.csv_of(exchange.table_of(self.rows)), path)
 
     def to_dataframe(self) -> Any:  # noqa: ANN401, pandas is an optional extra
         """Return one line per row as a pandas DataFrame.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _views: dict[str, dict[str, Callable[[Any], str]]] = {}
-_forms: dict[str, Callable[..., Any]] = {}
+_forms: dict[str, dict[str, Callable[..., Any]]] = {}
 
 
 def register_view(mime: str, view: Callable[[Any], str], of: str = "Profile") -> None:
@@ -19,16 +19,16 @@ def register_view(mime: str, view: Callable[[Any], str], of: str = "Profile") ->
     _views.setdefault(of, {})[mime] = view
 
 
-def register_form(name: str, form: Callable[..., Any]) -> None:
-    """Let `form` make something of profiles that is asked for by name: a page, a figure."""
-    _forms[name] = form
+def register_form(name: str, form: Callable[..., Any], of: str = "Profile") -> None:
+    """Let `form` make something of records that is asked for by name: a page, a figure."""
+    _forms.setdefault(of, {})[name] = form
 
 
 def formed(record: object, name: str, *args: object) -> Any:  # noqa: ANN401, text or figure
     """Return a record in the form of a name."""
     import_module("magics.renderers")
     with units.rounding(_digits(record)):
-        return _forms[name](record, *args)
+        return _of_class(record, _forms)[name](record, *args)
 
 
 def shown(record: object) -> dict[str, str]:
@@ -39,18 +39,19 @@ def shown(record: object) -> dict[str, str]:
     """
     import_module("magics.renderers")
     with units.rounding(_digits(record)):
-        return {mime: view(record) for mime, view in _views_of(record).items()}
+        return {mime: view(record) for mime, view in _of_class(record, _views).items()}
 
 
 def shown_as_text(record: object) -> str:
     """Return a record as text."""
     import_module("magics.renderers")
     with units.rounding(_digits(record)):
-        return _views_of(record)["text/plain"](record)
+        text: str = _of_class(record, _views)["text/plain"](record)
+        return text
 
 
-def _views_of(record: object) -> dict[str, Callable[[Any], str]]:
-    return next(_views[kind.__name__] for kind in type(record).__mro__ if kind.__name__ in _views)
+def _of_class(record: object, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return next(known[kind.__name__] for kind in type(record).__mro__ if kind.__name__ in known)
 
 
 def _digits(record: object) -> int | None:

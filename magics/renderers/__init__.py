@@ -5,8 +5,7 @@ trace or a figure. matplotlib is imported only when a figure is asked for.
 """
 
 from magics.records import register_form, register_view
-from magics.renderers.comparison import as_html as _comparison_html
-from magics.renderers.comparison import as_text as _comparison_text
+from magics.renderers import comparison as _comparison
 from magics.renderers.html import render as _html
 from magics.renderers.page import render as _page
 from magics.renderers.plots import figure as _figure
@@ -20,5 +19,7 @@ register_form("page", _page)
 register_form("trace", _trace)
 register_form("figure", _figure)
 register_form("terminal", _terminal)
-register_view("text/plain", _comparison_text, of="Comparison")
-register_view("text/html", _comparison_html, of="Comparison")
+register_view("text/plain", _comparison.as_text, of="Comparison")
+register_view("text/html", _comparison.as_html, of="Comparison")
+register_form("page", _comparison.as_page, of="Comparison")
+register_form("terminal", _comparison.in_terminal, of="Comparison")

@@ -13,6 +13,7 @@ from magics.renderers.comparison_table import columns
 from magics.renderers.html import drawn, warning
 from magics.renderers.html_table import HEAD, SMALL
 from magics.renderers.html_table import table as html_table
+from magics.renderers.page import document
 from magics.renderers.text import WIDTH, bar, fitting, lines
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ def _bars(comparison: Comparison, place: int) -> list[str]:
             f"{units.ratio(step.gain, 2)}{behind}",
         )
     return drawn_bars
+
+
+def as_page(comparison: Comparison) -> str:
+    """Return a comparison as a whole HTML document."""
+    return document(words.title(comparison), as_html(comparison))
+
+
+def in_terminal(comparison: Comparison, stream: object) -> str:  # noqa: ARG001, part of the protocol
+    """Return a comparison as text for a terminal."""
+    return as_text(comparison)
 
 
 def _hanging(begin: str, text: str) -> list[str]:

@@ -18,7 +18,7 @@ from magics.renderers.column import clean, printable
 from magics.renderers.table import label, what
 
 if TYPE_CHECKING:
-    from magics.records import Comparison, LayerProfile, Profile, Ratio
+    from magics.records import Comparison, LayerProfile, Profile, Ratio, Ratios
 
 _ALL_STEPS = 4
 _ALIKE = 0.05  # ratios nearer to 1 than this are not worth a sentence
@@ -140,11 +140,12 @@ def interval(ratio: Ratio) -> str:
 def steps(comparison: Comparison, place: int) -> list[Step]:
     """Return the way from the ratio of MACs to the ratio of times.
 
-    Without times there is none; without ceilings, only its two ends are known.
+    Without times there is none, nor where neither work nor time differ; without ceilings, only
+    its two ends are known.
     """
     ratios = comparison.total[place - 1]
     one, other = comparison.profiles[0], comparison.profiles[place]
-    if ratios.macs is None or ratios.forward is None:
+    if ratios.macs is None or ratios.forward is None or _nothing_to_explain(ratios):
         return []
     letters = comparison.letters[0], comparison.letters[place]
     found = [Step("fewer MACs", ratios.macs.value)]
@@ -160,6 +161,14 @@ def steps(comparison: Comparison, place: int) -> list[Step]:
     found.append(Step("measured, with calls and the rest", ratios.forward.value, last,
                       ratios.forward))  # fmt: skip
     return found
+
+
+def _nothing_to_explain(ratios: Ratios) -> bool:
+    """Return whether there is as much work as before, and no sure difference in time."""
+    macs, forward = ratios.macs, ratios.forward
+    if macs is None or forward is None:
+        return True
+    return abs(macs.value - 1) < _ALIKE and not (forward.is_gain or forward.is_loss)
 
 
 def reasons(comparison: Comparison, place: int) -> list[str]:
@@ -260,13 +269,16 @@ def _listed(parts: list[str]) -> str:
 
 def legend(comparison: Comparison) -> str:
     """Explain the columns, and what the intervals mean."""
+    what = "A/B: how many times as much A needs as B"
+    if not any(profile.plain for profile in comparison.profiles):
+        return what
     how = (
         "measured in turns, round by round, so times come in pairs: a ratio is the median of theirs"
         if comparison.interleaved
         else "measured at different times: a ratio is that of the medians"
     )
     return (
-        f"A/B: how many times as much A needs as B; {how}; its interval is that of Student's t "
+        f"{what}; {how}; its interval is that of Student's t "
         f"for the logarithms' trimmed mean, such that in 95 % of comparisons all intervals hold "
         f"at once. 'faster' and 'slower' stand where it does not contain 1"
     )

@@ -20,9 +20,14 @@ _STYLE = (
 
 def render(profile: Profile) -> str:
     """Return the report as a whole HTML document."""
+    return document(words.title(profile), html.render(profile))
+
+
+def document(title: str, content: str) -> str:
+    """Return content as a whole HTML document."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(words.title(profile))}</title><style>{_STYLE}</style></head>"
-        f"<body><main>{html.render(profile)}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main>{content}</main></body></html>\n"
     )

@@ -6,6 +6,7 @@ Saved profiles are compared as they are; nothing is run.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from magics import units
 from magics.arguments import Parser
 from magics.errors import InputError
+from magics.records import View
 from magics.studies.compare import compare, compared
 
 if TYPE_CHECKING:
@@ -141,3 +143,16 @@ def against(saved: Profile, found: Profile, name: str) -> Comparison:
     return compared(
         [f"{saved.model}, {name}", f"{found.model}, now"], [saved, found], interleaved=False
     )
+
+
+def viewed(comparison: Comparison, view: View) -> Comparison:
+    """Return a comparison of views: fewer rows, or rows summed up, of every profile.
+
+    Raises:
+        InputError: If there is no such view of one of them.
+    """
+    if view == View():
+        return comparison
+    profiles = [view.of(profile) for profile in comparison.profiles]
+    found = compared(comparison.names, profiles, interleaved=comparison.interleaved)
+    return replace(found, warnings=comparison.warnings, digits=view.digits)
