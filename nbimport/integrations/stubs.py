@@ -119,12 +119,14 @@ def _updated(stub: str, notebook: str, *, check: bool) -> Outcome:
     try:
         new = _text(notebook, stub).encode()
     except (NotebookImportError, SyntaxError, RecursionError) as error:
-        return Outcome(stub, "failed", f"{notebook}: {_without(notebook, str(error))}")
+        return Outcome(
+            stub, "failed", f"{os.path.normpath(notebook)}: {_without(notebook, str(error))}"
+        )
     if old == new:
         return Outcome(stub, "current")
     if check:
         return Outcome(stub, "missing" if old is None else "stale")
-    if not cache.write_atomically(stub, new, 0o666):
+    if not cache.write_atomically(os.path.abspath(stub), new, 0o666):
         why = f"{stub}: can't be written; give a folder that can be with --out"
         return Outcome(stub, "failed", why)
     return Outcome(stub, "written")
