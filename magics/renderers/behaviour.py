@@ -88,6 +88,7 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
         self.textContent = open ? "Fold all modules" : "Unfold all modules";
       });
       all.className = "all";
+      table.caption.firstChild.after(all);
     }
   }
 }

@@ -105,12 +105,11 @@ def _layers(profile: Profile) -> str:
     together = groups.grouped(rows)
     sums = [group.sums for group in together if group.sums]
     columns = table.columns(profile, rows, sums=sums)
-    caption = "Layers, in the order of their calls"
-    if len(columns) > _FEW:  # where the last ones are out of sight, nothing else may tell
-        last = columns[-1].head
-        caption += f" ({len(columns)} columns, up to {last}: scroll sideways for all)"
     sizes = [(len(group.rows), group.sums is not None) for group in together]
-    found = html_table(columns, caption, sizes)
+    hint = ""
+    if len(columns) > _FEW:  # where the last ones are out of sight, nothing else may tell
+        hint = f"{len(columns)} columns, up to {columns[-1].head}: scroll sideways for all"
+    found = html_table(columns, "Layers, in the order of their calls", sizes, hint)
     found += f'<div style="padding:2px 8px;{_WIDE}">{escape(words.legend(columns))}.</div>'
     if len(rows) == len(profile.rows):
         return found

@@ -18,7 +18,12 @@ _RULE = "1px solid rgba(128,128,128,.6)"
 _LEFT = "text-align:left"
 
 
-def table(columns: Sequence[Column], caption: str, groups: Sequence[tuple[int, bool]] = ()) -> str:
+def table(
+    columns: Sequence[Column],
+    caption: str,
+    groups: Sequence[tuple[int, bool]] = (),
+    hint: str = "",
+) -> str:
     """Return a table that scrolls sideways where it is wider than the page.
 
     What JupyterLab's own style doesn't set on every cell stands on the table, once: a
@@ -26,16 +31,18 @@ def table(columns: Sequence[Column], caption: str, groups: Sequence[tuple[int, b
 
     Args:
         columns: What stands in it.
-        caption: What it is, as HTML.
+        caption: What it is.
         groups: For each group of rows their number, and whether they have a line of sums.
+        hint: What to know about the table, below the caption.
     """
+    more = f'<br><span style="font-weight:400">{escape(hint)}</span>' if hint else ""
     heads = "".join(map(_head, columns))
     totals = "".join(map(_total, columns))
     return (
         f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="{caption}">'
         f'<table style="border-collapse:collapse;margin:0;text-align:right;'
         f'font-variant-numeric:tabular-nums;{SMALL}">'
-        f'<caption style="{_LEFT};white-space:nowrap;{HEAD}">{caption}</caption>'
+        f'<caption style="{_LEFT};white-space:nowrap;{HEAD}">{caption}{more}</caption>'
         f"<thead><tr>{heads}</tr></thead>{_bodies(columns, groups)}"
         f"<tfoot><tr>{totals}</tr></tfoot></table></div>"
     )

@@ -130,7 +130,7 @@ def _numbers(panel: Panel, found: Sequence[Point]) -> None:
         else:
             near[2].append(str(point.number))
     for x, y, numbers in labels:
-        panel.canvas.words(x, y + 16, ", ".join(numbers), more=_BOLD)
+        panel.canvas.words(x - 3, y + 18, ", ".join(numbers), more=_BOLD)
 
 
 def _timeline(profile: Profile) -> Picture | None:
