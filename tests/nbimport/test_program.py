@@ -59,7 +59,8 @@ def test_a_notebook_runs_as_a_script_does(notebook, script, python, started, tmp
 def test_what_a_program_raises_is_shown_from_its_first_cell_on(notebook, python, started):
     path = notebook("fails.ipynb", "def f():\n    raise ValueError('no')", "f()")
     errors = python(args=("fails.ipynb",), env=started, fails=True)
-    assert errors.splitlines()[-5:] == [
+    shown = [line for line in errors.splitlines() if line.strip(" ~^")]  # 3.13 marks calls
+    assert shown[-5:] == [
         f'  File "{path} cell 2", line 1, in <module>',
         "    f()",
         f'  File "{path} cell 1", line 2, in f',

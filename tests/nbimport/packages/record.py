@@ -39,7 +39,7 @@ def pytest_runtest_logreport(report):
 
 def pytest_collectreport(report):
     if report.failed:
-        _outcomes[f"collecting {report.nodeid}"] = report.outcome
+        _outcomes[f"collecting {report.nodeid}"] = {"collect": report.outcome}
         _details[f"collecting {report.nodeid}"] = str(report.longrepr)[-4000:]
 
 
