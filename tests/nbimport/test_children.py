@@ -65,7 +65,8 @@ def test_pools_of_processes_from_a_script(shapes, script, python, method):
     assert python(args=[str(path), method], hook=False) == "True\n" * 6
 
 
-def test_pools_of_processes_from_pytest(shapes, script, python, tmp_path):
+def test_child_processes_of_a_test_in_pytest(shapes, script, python, tmp_path):
+    pytest.importorskip("distributed")
     script(
         "test_pools.py",
         """
@@ -80,10 +81,28 @@ def test_pools_of_processes_from_pytest(shapes, script, python, tmp_path):
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
                 square = pool.submit(shapes.double, shapes.Square(3)).result()
             assert square == shapes.Square(6)
+
+        def test_loky():
+            import joblib
+            double = joblib.delayed(shapes.double)
+            squares = joblib.Parallel(2)(double(shapes.Square(3)) for _ in "ab")
+            assert squares == [shapes.Square(6)] * 2
+
+        def test_dask():
+            from dask.distributed import Client, LocalCluster
+            options = dict(n_workers=1, processes=True, dashboard_address=None, host="127.0.0.1")
+            with LocalCluster(**options) as cluster, Client(cluster) as client:
+                square = client.submit(shapes.double, shapes.Square(3)).result()
+            assert square == shapes.Square(6)
+
+        def test_data_loader():
+            from torch.utils.data import DataLoader
+            loader = DataLoader(shapes.Squares(), num_workers=1, multiprocessing_context="spawn")
+            assert [batch.item() for batch in loader] == [2, 4]
         """,
     )
     said = python(args=["-m", "pytest", "-q", "-p", "no:cacheprovider"], hook=False)
-    assert "3 passed" in said
+    assert "6 passed" in said
 
 
 @pytest.mark.parametrize("module", ["joblib", "loky"])

@@ -8,7 +8,11 @@ manager = pytest.importorskip("jupyter_client.manager")
 pytest.importorskip("joblib")
 pytest.importorskip("distributed")
 
-SHAPES = "class Square:\n    side = 3", "def double(square):\n    return 2 * square.side"
+SHAPES = (
+    "class Square:\n    side = 3",
+    "def double(square):\n    return 2 * square.side",
+    "class Squares(list):\n    def __init__(self):\n        super().__init__([4, 9])",
+)
 START = """
 import nbimport, shapes
 nbimport.mount("lab", "mounted")
@@ -26,6 +30,12 @@ for method in "spawn", "forkserver":
 LOKY = """
 import joblib
 print(joblib.Parallel(2)(joblib.delayed(m.double)(m.Square()) for m in modules))
+"""
+LOADER = """
+from torch.utils.data import DataLoader
+for method in "spawn", "forkserver":
+    loader = DataLoader(loaded.Squares(), num_workers=1, multiprocessing_context=method)
+    print([batch.item() for batch in loader])
 """
 DASK = """
 from dask.distributed import Client, LocalCluster
@@ -61,3 +71,11 @@ def test_spawn_forkserver_loky_and_dask_from_a_kernel(notebook, tmp_path):
         assert run(POOL) == "[6, 6, 6]\n[6, 6, 6]\n"
         assert run(LOKY) == "[6, 6, 6]\n"
         assert run(DASK) == "[6, 6, 6]\n"
+
+
+def test_a_data_loader_in_a_kernel(notebook, tmp_path):
+    pytest.importorskip("torch")
+    for path in ("shapes.ipynb", "mounted/shapes.ipynb", "loaded/my shapes.ipynb"):
+        notebook(path, *SHAPES)
+    with kernel_in(tmp_path) as run:
+        assert run(START + LOADER) == "[4, 9]\n[4, 9]\n"

@@ -68,6 +68,14 @@ def test_ctrl_c_ends_it_as_it_ends_a_script(both):
     assert "nbimport/" not in ours[2]
 
 
+def test_ctrl_c_ends_a_script_that_imports_nbimport_as_any_other(notebook, script, tmp_path):
+    notebook("nb.ipynb", "import os, signal", "def f():\n    os.kill(os.getpid(), signal.SIGINT)")
+    for text in "import nbimport; raise KeyboardInterrupt", "import nbimport, nb; nb.f()":
+        program = script("program.py", text)
+        done = subprocess.run([sys.executable, program], capture_output=True, check=False)
+        assert done.returncode == -signal.SIGINT
+
+
 def test_a_cell_that_is_no_python_ends_it_with_the_cell_s_text(notebook, python, tmp_path):
     path = notebook("nb.ipynb", "print('not run')", "y = 2\ndef f(:")
     stderr = python(args=["-m", "nbimport", "run", str(path)], hook=False, fails=True)

@@ -190,6 +190,47 @@ def test_a_config_for_the_whole_process_asks_for_signatures(nb, python, jupyter)
     assert python(snippet + TRY) == refused(path)
 
 
+def test_a_child_process_asks_for_signatures(nb, notebook, script, python, jupyter):
+    script("pyproject.toml", SIGNED)
+    jupyter(nb("def use(name):\n    return __import__(name).x"))
+    unsigned = notebook("unsigned.ipynb", "open('ran', 'w')\nx = 1", nbformat_minor=4)
+    program = script(
+        "program.py",
+        """
+        import multiprocessing, nbimport
+        if __name__ == "__main__":
+            import nb
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                try:
+                    pool.map(nb.use, ["unsigned"])
+                except nbimport.NotebookImportError as error:
+                    print(error.path)
+        """,
+    )
+    assert python(args=[str(program)], hook=False) == f"{unsigned}\n"
+    assert not (unsigned.parent / "ran").exists()
+
+
+def test_a_child_process_asks_where_only_the_program_said_so(nb, notebook, script, python, jupyter):
+    jupyter(nb("def use(name):\n    return __import__(name).x"))
+    unsigned = notebook("unsigned.ipynb", "x = 1", nbformat_minor=4)
+    program = script(
+        "program.py",
+        """
+        import multiprocessing, nbimport
+        if __name__ == "__main__":
+            nbimport.install(nbimport.Config(trust="signed"))
+            import nb
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                try:
+                    pool.map(nb.use, ["unsigned"])
+                except nbimport.NotebookImportError as error:
+                    print(error.path)
+        """,
+    )
+    assert python(args=[str(program)], hook=False) == f"{unsigned}\n"
+
+
 def test_cells_without_the_ids_they_should_have_can_t_be_signed(notebook, script, python, jupyter):
     script("pyproject.toml", SIGNED)
     path = notebook("nb.ipynb", "x = 1")  # format 4.5
