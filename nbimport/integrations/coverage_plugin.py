@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     # Cell number -> (the text in the notebook, Python with the same statements in the same lines).
     Cells = dict[int, tuple[str, str]]
 
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OWN_FILES = [os.path.join(_PACKAGE, "*"), f"{_PACKAGE}_pytest.py"]
+_SOURCES = ("run:source", "run:source_pkgs")
 _PATTERNS = ("run:include", "run:omit", "report:include", "report:omit")
 _EXCLUDED = ("report:exclude_lines",)
 # What only a cell may have at its top, and what has the same lines in a module.
@@ -74,9 +77,11 @@ class NotebookPlugin(CoveragePlugin):
             config.set_option("run:core", "ctrace")
         for option in _PATTERNS:
             patterns = _strings(config, (option,))
-            cells = [f"{pattern} cell *" for pattern in patterns if pattern.endswith(SUFFIX)]
-            if cells:
-                config.set_option(option, patterns + cells)
+            more = [f"{pattern} cell *" for pattern in patterns if pattern.endswith(SUFFIX)]
+            if option == "run:omit" and "nbimport" not in _strings(config, _SOURCES):
+                more += _OWN_FILES  # installed as editable, they look like a part of the project
+            if more:
+                config.set_option(option, patterns + more)
         self.excluded = join_regex(_strings(config, _EXCLUDED))
         self.partial = join_regex(_strings(config, _PARTIAL))
 
