@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magics.measurement.fields import moves, products, windows
+from magics.measurement.fields import moves, pooling, products
 from magics.measurement.fields.layout import LostError
 from magics.measurement.fields.places import Place, permuted, resized, viewed
 from magics.measurement.fields.rules import CONSTANTS, POINTWISE, RULES, pointwise
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from magics.measurement.fields.canvas import Canvas
     from magics.theory.axis_maps import AxisMap
 
-del products, windows  # imported for their rules
+del pooling, products  # imported for their rules
 
 _UNREAD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 """What a rule raises for arguments that another version of torch gave a new meaning."""
@@ -72,6 +72,7 @@ class Reading:
         self._whole: dict[int, Ref] = {source.memory: source}
         self._dependent = {source.memory}
         self._first_windows = first_windows
+        self._pools: dict[int, Step] = {}
         self.marks: dict[int, Value] = {}
 
     def read(self, events: Iterable[Step | Mark]) -> None:
@@ -99,6 +100,16 @@ class Reading:
         """Tell that a window slides over the last dimensions of a place."""
         if self._first_windows is not None:
             self._first_windows(place, count)
+
+    def chose(self, step: Step) -> None:
+        """Note which pool the indices of the largest elements are from."""
+        indices = step.outputs[1]
+        if indices is not None:
+            self._pools[indices.memory] = step
+
+    def pool_of(self, indices: Ref) -> Step | None:
+        """Return the pool that indices of largest elements are from."""
+        return self._pools.get(indices.memory)
 
     def sliced(self, ref: Ref, dim: int, part: int, parts: int) -> Place | None:
         """Return the place of one of several equal parts of a tensor."""

@@ -1,4 +1,4 @@
-"""Rules of the operators that slide over a map: convolutions, pools, resizing, padding."""
+"""Rules of the operators that slide over a map: convolutions, resizing, padding."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def _over_channels(run: Reading, place: Place, dim: int, axis_map: AxisMap, size
     return concatenated(run.canvas, parts, dim) or place
 
 
-def _each(value: Any, count: int) -> list[int]:  # noqa: ANN401, an int or a tuple
+def each_of(value: Any, count: int) -> list[int]:  # noqa: ANN401, an int or a tuple
+    """Return a setting for each of several axes."""
     items = [value] if isinstance(value, int) else list(value)
     return items * count if len(items) == 1 else items
 
@@ -89,7 +90,7 @@ def _convolution(run: Reading, step: Step) -> Result:
         run.meets(place, count)
         transposed = bool(given.get("transposed", False))
         make = axis_maps.transposed_window if transposed else axis_maps.window
-        arguments = (_each(given[name], count) for name in ("stride", "padding", "dilation"))
+        arguments = (each_of(given[name], count) for name in ("stride", "padding", "dilation"))
         maps = [make(*each) for each in zip(weight.shape[2:], *arguments, strict=True)]
         place = _channels(run, place, count, given["groups"], output.shape[-count - 1])
         place = slide(run, place, maps, output.shape[-count:])
@@ -113,47 +114,9 @@ def _channels(run: Reading, place: Place, count: int, groups: int, channels: int
     return viewed(apart, (*shape[:dim], channels, *shape[dim + 1 :]))
 
 
-def _pool_axes(name: str) -> int:
+def axes_named(name: str) -> int:
+    """Return the number of axes in an operator's name."""
     return int(next(character for character in name if character in "123"))
-
-
-@rule(
-    *"""max_pool1d max_pool2d_with_indices max_pool3d_with_indices avg_pool1d avg_pool2d
-    avg_pool3d mkldnn_max_pool2d mkldnn_max_pool3d max_pool2d max_pool3d
-    quantized_max_pool2d quantized_max_pool3d quantized_max_pool1d""".split()
-)
-def _pool(run: Reading, step: Step) -> Result:
-    given = step.arguments
-    ref = step.refs()[0]
-    place, output = run.place(ref), step.outputs[0]
-    if place is None or output is None:
-        return None
-    count = _pool_axes(step.name)
-    run.meets(place, count)
-    kernel = _each(given["kernel_size"], count)
-    stride = _each(given.get("stride") or kernel, count)
-    padding = _each(given.get("padding", 0), count)
-    dilation = _each(given.get("dilation", 1), count)
-    each = zip(kernel, stride, padding, dilation, strict=True)
-    place = slide(run, place, [axis_maps.window(*one) for one in each], output.shape[-count:])
-    return (place,) * len(step.outputs)
-
-
-@rule(
-    *"""adaptive_avg_pool1d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool2d
-    adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
-    mkldnn_adaptive_avg_pool2d""".split()
-)
-def _adaptive_pool(run: Reading, step: Step) -> Result:
-    ref = step.refs()[0]
-    place, output = run.place(ref), step.outputs[0]
-    if place is None or output is None:
-        return None
-    count = _pool_axes(step.name)
-    run.meets(place, count)
-    sizes = output.shape[-count:]
-    maps = map(axis_maps.adaptive, ref.shape[-count:], sizes)
-    return (slide(run, place, list(maps), sizes),) * len(step.outputs)
 
 
 @rule(
@@ -168,7 +131,7 @@ def _resize(run: Reading, step: Step) -> Result:
     place, output = run.place(ref), step.outputs[0]
     if place is None or output is None:
         return None
-    count = _pool_axes(step.name)
+    count = axes_named(step.name)
     run.meets(place, count)
     scales = _scales(given, count)
     corners = bool(given.get("align_corners", False))
@@ -265,7 +228,7 @@ def _columns(run: Reading, step: Step) -> Result:
     if place is None or output is None:
         return None
     run.meets(place, 2)
-    arguments = [_each(given[n], 2) for n in ("kernel_size", "dilation", "padding", "stride")]
+    arguments = [each_of(given[n], 2) for n in ("kernel_size", "dilation", "padding", "stride")]
     taps: list[Place] = []
     sizes = []
     for axis, (k, d, p, s) in enumerate(zip(*arguments, strict=True)):
