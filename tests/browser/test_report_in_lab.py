@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import magics
+
 DEMO = "demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb"
 PICTURE_HEIGHT = 1600
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder for the pictures; nowhere by default
@@ -224,3 +226,19 @@ def test_on_a_narrow_screen_the_table_scrolls_and_nothing_is_cut_off(browser, ex
         check_report(page)
         check_nothing_is_cut_off(page)
         shoot(page, "narrow", height=2400)
+
+
+def test_a_saved_page_follows_the_browser_into_the_dark_and_sorts(browser, tmp_path):
+    saved = Path(__file__).parents[1] / "magics" / "saved_profile_1.json"
+    magics.Profile.from_json(saved).to_html(tmp_path / "report.html")
+    narrow = {"width": 480, "height": 1200}
+    with closing(browser.new_page(viewport=narrow, color_scheme="dark")) as page:
+        problems = []
+        page.on("pageerror", lambda problem: problems.append(problem))  # noqa: PLW0108, playwright marks it
+        page.goto(f"file://{tmp_path / 'report.html'}")
+        ratio, _ = contrast(page, ".convprofile td")  # to black: a page has no colour of its own
+        assert ratio > TEXT_CONTRAST
+        check_nothing_is_cut_off(page)
+        layers(page).get_by_role("button", name="MACs").click()
+        assert names(layers(page)) == ["head", "stem (call 2)", "stem", "everything else"]
+        assert problems == []
