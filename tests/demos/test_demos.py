@@ -1,0 +1,120 @@
+"""The demo notebooks: what they promise, held against the files themselves."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+ROOT = Path(__file__).parents[2]
+DEMOS = ROOT / "demo_notebooks"
+NOTEBOOKS = sorted(path.relative_to(DEMOS).as_posix() for path in DEMOS.rglob("*.ipynb"))
+STORIES = [name for name in NOTEBOOKS if not name.startswith("lib/")]
+DEFINITIONS = [name for name in NOTEBOOKS if name.startswith("lib/")]
+BASICS = DEMOS / "01_arithmetic" / "four_convolutions.ipynb"
+
+
+def code_cells(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def statements(name):
+    transform = TransformerManager().transform_cell
+    for cell in code_cells(DEMOS / name):
+        yield from ast.parse(transform("".join(cell["source"]))).body
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """Check a copy of the first cells of the notebook on convolutions, with one text replaced."""
+
+    def check(old, new):
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        shutil.copytree(DEMOS, tmp_path / "demo_notebooks")
+        notebook = tmp_path / BASICS.relative_to(ROOT)
+        document = json.loads(notebook.read_text(encoding="utf-8"))
+        code = [at for at, cell in enumerate(document["cells"]) if cell["cell_type"] == "code"]
+        document["cells"] = document["cells"][: code[4]]
+        for cell in document["cells"]:
+            text = "".join(cell["source"])
+            cell["source"] = text.replace(old, new) if cell["cell_type"] == "code" else text
+        notebook.write_text(json.dumps(document), encoding="utf-8")
+        command = [
+            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--nbval",
+            "--nbval-current-env", "--nbval-cell-timeout=120", str(notebook),
+            "--nbval-sanitize-with", str(DEMOS / "sanitize.cfg"),
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return {int(cell) for cell in re.findall(r"FAILED .*::Cell (\d+)", done.stdout)}, done
+
+    return check
+
+
+def test_the_stored_outputs_are_those_that_come_out_again(checked):
+    failed, done = checked("nothing that is there", "")
+    assert done.returncode == 0, done.stdout
+    assert not failed
+
+
+def test_a_changed_formula_turns_its_cell_red(checked):
+    failed, done = checked("d * (k - 1) - 1) // s + 1", "d * (k - 1)) // s + 1")
+    assert 2 in failed, done.stdout
+
+
+def test_a_changed_matrix_turns_its_cell_red(checked):
+    failed, done = checked("row * s - p + a * d", "row * s + p + a * d")
+    assert 3 in failed, done.stdout
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_notebook_touches_the_search_path(name):
+    paths = [
+        node
+        for statement in statements(name)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path"
+    ]
+    assert not paths
+
+
+def test_no_helper_is_copied_from_one_notebook_to_another():
+    defined = Counter(
+        statement.name
+        for name in NOTEBOOKS
+        for statement in statements(name)
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef)
+    )
+    assert defined
+    assert [name for name, times in defined.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_a_notebook_of_the_library_only_defines(name):
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign)
+    assert all(isinstance(statement, kinds) for statement in statements(name))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_stored_notebook_was_run_from_top_to_bottom_without_an_error(name):
+    cells = code_cells(DEMOS / name)
+    assert [cell["execution_count"] for cell in cells] == [*range(1, len(cells) + 1)]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} <= {"stream", "display_data"}
+    assert all(output.get("name", "stdout") == "stdout" for output in outputs)
+    assert not any("execution" in cell["metadata"] for cell in cells)
+
+
+def test_every_claim_has_a_row_and_every_cell_that_a_row_names_is_there():
+    table = (DEMOS / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|(.*)\|$", table, flags=re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, 39)]
+    for _, row in rows:
+        for path, cells in re.findall(r"\]\(([^)]*\.ipynb)\) In ([\d, ]+\d)", row):
+            assert max(map(int, cells.split(","))) <= len(code_cells(DEMOS / path)), row
