@@ -117,7 +117,7 @@ class Comparison:
     def total(self) -> tuple[Ratios, ...]:
         """The first model as a whole over each of the others."""
         first, *others = (profile.total for profile in self.profiles)
-        return tuple(self._between(first, other) for other in others)
+        return tuple(self._between(first, other, self._claims_like(1)) for other in others)
 
     @property
     def rows(self) -> tuple[MatchedLayers, ...]:
@@ -153,16 +153,20 @@ class Comparison:
                 if found and first and other:
                     yield from _claimed(place, other.name, found, first, other)
 
-    @property
-    def _number_of_claims(self) -> int:
+    def _claims_like(self, rows: int) -> int:
+        """Return how many claims share the level: whole models half of it, layers the other."""
         passes = 2 if any(profile.plain_backward for profile in self.profiles) else 1
-        return (len(self.matches) + 2) * passes * (len(self.profiles) - 1)
+        return 2 * rows * passes * (len(self.profiles) - 1)
 
     def _ratios(self, first: LayerProfile | None, other: LayerProfile | None) -> Ratios | None:
-        return None if first is None or other is None else self._between(first, other)
+        if first is None or other is None:
+            return None
+        return self._between(first, other, self._claims_like(len(self.matches) + 1))
 
-    def _between(self, first: LayerProfile | Totals, other: LayerProfile | Totals) -> Ratios:
-        paired, claims = self.interleaved, self._number_of_claims
+    def _between(
+        self, first: LayerProfile | Totals, other: LayerProfile | Totals, claims: int
+    ) -> Ratios:
+        paired = self.interleaved
         return Ratios(
             params=of_counts(first.params, other.params),
             macs=of_counts(first.macs, other.macs),

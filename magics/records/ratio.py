@@ -31,6 +31,7 @@ PLACEMENT = 0.01
 RUN_TO_RUN = 0.03
 """By how much a model's time differs from one quiet process to the next [1]."""
 
+_UNKNOWN = log(1000)  # an interval as wide as this says nothing
 _MOST_FREEDOM = 200  # from here on, Student's distribution is as good as the normal one
 
 
@@ -99,7 +100,7 @@ def of_times(
     else:
         centre, half = median(logs) - median(other_logs), _apart(logs, other_logs, claims)
         mean = _trimmed(logs)[0] - _trimmed(other_logs)[0]
-    if half is None:
+    if half is None or half > _UNKNOWN:
         return Ratio(exp(centre), 0.0, inf)
     half += log1p(PLACEMENT if paired else RUN_TO_RUN)
     return Ratio(exp(centre), exp(min(centre, mean - half)), exp(max(centre, mean + half)))
