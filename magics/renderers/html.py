@@ -7,7 +7,6 @@ light and dark themes both keep theirs.
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
@@ -52,18 +51,10 @@ def render(profile: Profile) -> str:
     )
 
 
-def _words(sentence: str) -> str:
-    """Return a sentence as HTML; a line never ends between a number and its unit."""
-    return _UNIT.sub("\u00a0", escape(sentence))
-
-
-_UNIT = re.compile(r"(?<=\d) (?=[A-Za-z\u00b5%])")
-
-
 def _facts(profile: Profile) -> str:
     return "".join(
         f'<div style="display:flex;{_WIDE}"><b style="{_WORD}">{word}</b>'
-        f" <span>{_words(sentence)}</span></div>"
+        f" <span>{escape(sentence)}</span></div>"
         for word, sentence in words.facts(profile)
     )
 
@@ -71,13 +62,13 @@ def _facts(profile: Profile) -> str:
 def warning(message: str) -> str:
     """Return a line that a reader must not miss."""
     style = f"margin:2px 0;padding:1px 8px 1px 5px;{_WIDE};border-left:3px solid rgb(217,138,0)"
-    return f'<div role="note" style="{style}">⚠ {_words(message)}</div>'
+    return f'<div role="note" style="{style}">⚠ {escape(message)}</div>'
 
 
 def _list(tag: str, items: Sequence[str], head: str) -> str:
     if not items:
         return ""
-    rows = "".join(f"<li>{_words(item)}</li>" for item in items)
+    rows = "".join(f"<li>{escape(item)}</li>" for item in items)
     style = f"margin:0;padding-left:32px;{_WIDE}"
     return f'<div style="{HEAD}">{head}</div><{tag} style="{style}">{rows}</{tag}>'
 
@@ -96,7 +87,7 @@ def _picture(picture: Picture) -> str:
         f'<div style="{HEAD};padding-left:0">{escape(picture.title)}</div>'
         f'<img src="{picture.uri}" alt="{escape(picture.alt)}" width="{picture.width}" '
         f'height="{picture.height}" style="max-width:100%;height:auto">'
-        f"<div>{_words(picture.reading)}</div></div>"
+        f"<div>{escape(picture.reading)}</div></div>"
     )
 
 

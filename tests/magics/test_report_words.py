@@ -118,7 +118,7 @@ def test_the_most_expensive_layers_of_a_count_are_those_with_most_macs():
 
 
 def test_what_was_not_counted_and_what_to_know_is_said():
-    page = "".join(Page(html_of(everything())).words).replace("\xa0", " ")
+    page = "".join(Page(html_of(everything())).words)
     for shown in (text_of(everything()), page):
         assert "Not counted, for want of a formula: aten::topk in head (2 calls)" in shown
         assert "head: Runs twice." in shown
