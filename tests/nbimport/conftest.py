@@ -111,8 +111,8 @@ def python(tmp_path):
 def same(notebook, script, python):
     """Run a snippet on modules written as ``.py`` and as notebooks, and expect the same output.
 
-    Files are given by name without suffix. Python alone on the ``.py`` files is the truth; then come
-    all of them as notebooks, and each one alone as a notebook among ``.py`` files.
+    Files are given by name without suffix. Python alone on the ``.py`` files is the truth; then
+    come all of them as notebooks, and each one alone as a notebook among ``.py`` files.
     """
 
     def check(files, snippet, *, under=""):

@@ -124,10 +124,14 @@ def test_a_mount_over_an_existing_name_is_refused_with_the_reason(
         "mount 'taken_nb': the name is taken by HERE/taken_nb.ipynb; choose another",
         "mount 'taken_py': the name is taken by HERE/taken_py.py; choose another",
         "mount 'taken_folder': the name is taken by a folder on sys.path; choose another",
-        "mount 'taken_live': the name is taken by a module that is imported already (None); "
-        "choose another",
-        "mount 'nbimport': the name is taken by a module that is imported already "
-        f"({__import__('nbimport').__file__}); choose another",
+        (
+            "mount 'taken_live': the name is taken by a module that is imported already (None); "
+            "choose another"
+        ),
+        (
+            "mount 'nbimport': the name is taken by a module that is imported already "
+            f"({__import__('nbimport').__file__}); choose another"
+        ),
         "mount 'lab': the name is mounted on HERE/shared already; unmount it first",
         "mount 'not a name': not a name that can be imported; use a plain identifier",
         "mount 'for': not a name that can be imported; use a plain identifier",
@@ -151,10 +155,10 @@ def test_mounts_of_a_pyproject_serve_the_notebooks_of_that_project(notebook, scr
     for name in "ab":
         script(
             f"{name}/pyproject.toml",
-            '[tool.nbimport]\nmounts = { lab = "notes", "own_%s" = "../shared" }' % name,
+            f'[tool.nbimport]\nmounts = {{ lab = "notes", "own_{name}" = "../shared" }}',
         )
         notebook(f"{name}/notes/prep.ipynb", f"x = {name!r}")
-        notebook(f"{name}/sub/main.ipynb", "from lab.prep import x\nimport own_%s.common" % name)
+        notebook(f"{name}/sub/main.ipynb", f"from lab.prep import x\nimport own_{name}.common")
     notebook("shared/common.ipynb", "print('common')")
     snippet = """
         a = nbimport.load("a/sub/main.ipynb")

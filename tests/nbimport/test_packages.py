@@ -1,4 +1,4 @@
-"""Packages: with ``__init__`` and without, mixed with ``.py``, circular, relative in every direction."""
+"""Packages: with ``__init__`` and without, mixed with ``.py``, circular, relative."""
 
 
 def test_packages_behave_as_py_packages_do(same):
@@ -175,7 +175,9 @@ def test_circular_relative_imports_in_a_package(same):
     files = {
         "pkg/__init__": "from . import a\n\nfrom .b import late",
         "pkg/a": "from . import b\n\nfrom .b import *\n\nx = 'a'",
-        "pkg/b": "from . import a\n\nimport pkg.a as again\n\ndef late():\n    return a.x, again is a",
+        "pkg/b": (
+            "from . import a\n\nimport pkg.a as again\n\ndef late():\n    return a.x, again is a"
+        ),
     }
     same(files, "import pkg; print(pkg.late(), pkg.a.late is pkg.late)")
 

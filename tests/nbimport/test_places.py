@@ -1,6 +1,5 @@
 """From where a notebook is found: folders on the search path, the importing notebook, paths."""
 
-import os
 import sys
 
 import pytest
@@ -223,9 +222,9 @@ def test_a_missing_path_says_where_it_looked_and_what_is_near(notebook, python, 
 def test_a_linked_notebook_keeps_the_name_of_the_link_as_a_py_file_does(notebook, python, script):
     notebook("real/target.ipynb", "x = __file__")
     script("real/target_py.py", "x = __file__")
-    os.symlink("real/target.ipynb", notebook("marker.ipynb").parent / "link.ipynb")
-    os.symlink("real/target_py.py", notebook("marker.ipynb").parent / "link_py.py")
-    os.symlink("real", notebook("marker.ipynb").parent / "linked_folder")
+    (notebook("marker.ipynb").parent / "link.ipynb").symlink_to("real/target.ipynb")
+    (notebook("marker.ipynb").parent / "link_py.py").symlink_to("real/target_py.py")
+    (notebook("marker.ipynb").parent / "linked_folder").symlink_to("real")
     snippet = """
         import sys, link, link_py
         sys.path.append("linked_folder")
