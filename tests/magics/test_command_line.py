@@ -79,6 +79,8 @@ def test_a_model_is_named_by_its_module_or_file(folder, capsys, model):
         (["wrong:net"], "wrong: can't be imported (SyntaxError: invalid syntax"),
         (["nowhere.py:net"], "nowhere.py: no such file; check the path"),
         (["nowhere.ipynb:net"], "nowhere.ipynb: no such file; check the path"),
+        (["small_nets:net", "--save", "net.png"], "--save: not a name that says what to write"),
+        (["small_nets:net", "1x3x8x8", "--sort", "tiem"], "did you mean time?"),
         (["small_nets:nett", "1x3x8x8"], "nett: no such name; did you mean net?"),
         (["small_nets:Net(", "1x3x8x8"], "'Net(': not an expression"),
         (["small_nets:broken", "1x3x8x8"], "small_nets:broken: raised RuntimeError: no weights"),
@@ -147,10 +149,27 @@ def test_a_wrong_argument_ends_the_process_with_2(folder):
     assert done.stderr == "python -m magics: nett: no such name; did you mean net?\n"
 
 
+def test_a_view_is_printed_and_saved(folder, capsys):
+    arguments = ["small_nets:net", "1x3x8x8", "--no-measure", "--only", "conv", "--top", "1"]
+    assert command.main([*arguments, "--save", "net.csv", "--save", "net.html"]) == 0
+    assert "conv2d k3" in capsys.readouterr().out
+    assert (folder / "net.csv").read_text().count("\n") == 3  # head, layer, everything else
+    assert "<table" in (folder / "net.html").read_text()
+
+
+def test_a_stable_table_says_nothing_about_the_machine(folder, capsys):
+    assert command.main(["small_nets:net", "1x3x8x8", "--stable"]) == 0
+    said = capsys.readouterr().out
+    assert MACS in said
+    assert "torch" not in said
+    assert "not measured" in said
+
+
 def test_help_names_every_option(folder):
     done = run(folder, "--help")
     assert done.returncode == 0
-    for option in ("--mode", "--backward", "--budget", "--dtype", "MODULE:MODEL", "SHAPE"):
+    for option in ("--mode", "--backward", "--budget", "--dtype", "MODULE:MODEL", "SHAPE",
+                   "--only", "--sort", "--top", "--stable", "--save"):  # fmt: skip
         assert option in done.stdout
 
 

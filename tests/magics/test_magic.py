@@ -236,11 +236,80 @@ def test_ctrl_c_gives_what_was_measured_until_then(shell):
     assert "forward" not in vars(stops)
 
 
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ("--only conv", ["0"]),
+        ("--only 'conv2d'", ["0"]),
+        ("--only=conv --only other", ["0", "1"]),
+        ("--sort name --top 1", ["0"]),
+        ("--top 1 --sort macs", ["0"]),
+        ("--depth 1", ["0", "1"]),
+    ],
+)
+def test_a_line_may_ask_for_a_view(shell, line, rows):
+    result, _ = run(shell, f"-r net x {QUICK} {line}")
+    assert [row.name for row in result.layers] == rows
+    assert result.total.macs == MACS
+
+
+def test_a_view_is_what_is_shown_stored_and_saved(shell, tmp_path):
+    path = tmp_path / "top.json"
+    shell.user_ns["net"] = net = nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(4)))
+    _, (shown,) = run(shell, f"net x {QUICK} --top 2 --digits 5 -o kept --save '{path}'")
+    assert len(shell.user_ns["kept"].layers) == 2
+    assert Profile.from_json(path) == shell.user_ns["kept"]
+    assert "everything else" in shown.data["text/plain"]
+    assert len(net) == 4
+
+
+def test_a_profile_is_saved_in_every_form_at_once(shell, tmp_path):
+    files = {suffix: tmp_path / f"net{suffix}" for suffix in (".json", ".csv", ".html")}
+    run(shell, f"-q net x {QUICK} {' '.join(f'--save {path}' for path in files.values())}")
+    saved = {suffix: path.read_text() for suffix, path in files.items()}
+    assert Profile.from_json(files[".json"]).total.macs == MACS
+    assert saved[".csv"].startswith("name,kind,")
+    assert saved[".html"].lstrip().lower().startswith("<!doctype html>")
+
+
+def test_a_stable_report_is_the_same_every_time(shell):
+    texts = set()
+    for threads in (1, 2, 1):
+        _, (shown,) = run(shell, f"net x --stable --threads {threads}")
+        texts.add((shown.data["text/plain"], shown.data["text/html"]))
+    ((text, _),) = texts
+    for word in ("forward of the model", torch.__version__, "thread", " ms", "202"):
+        assert word not in text
+    assert "conv2d k3" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--only cnov", "only: no such layer (got 'cnov'); did you mean conv?"),
+        ("--sort tiem", "sort: unknown (got 'tiem'); did you mean time?"),
+        ("--top 0", "top: must be a whole number from 1 (got 0)"),
+        ("--digits 99", "digits: must be a whole number from 1 to 15 (got 99)"),
+        ("--stable --sort time", "sort: by time is not stable"),
+        ("--save net.txt", "what to write (got 'net.txt'); end it with .json, .csv or .html"),
+        ("--save nowhere/net.json", "--save: no such folder (got 'nowhere'); make it first"),
+    ],
+)  # fmt: skip
+def test_a_wrong_view_or_file_is_one_line(shell, options, message):
+    with pytest.raises(UsageError) as caught:
+        run(shell, f"net x {QUICK} {options} -o kept")
+    assert message in str(caught.value)
+    assert "kept" not in shell.user_ns
+
+
 def test_the_help_tells_every_option(shell):
     with capture_output() as shown:
         shell.run_cell("%convprofile?")
     help_text = shell.find_line_magic("convprofile").__doc__
-    for option in ("--mode", "--backward", "--budget", "-r", "-o NAME", "-q", "--roofline"):
+    for option in ("--mode", "--backward", "--budget", "-r", "-o NAME", "-q", "--roofline",
+                   "--only", "--depth", "--sort", "--top", "--stable", "--digits", "--save",
+                   "--kernels", "--memory", "--receptive-field", "--threads", "--batch",
+                   "--device", "--dtype", "--layout", "%%convprofile"):  # fmt: skip
         assert option in help_text
         assert option in re.sub(r"\x1b\[[0-9;]*m", "", shown.stdout)
 
