@@ -76,7 +76,7 @@ def python(tmp_path):
     """
     environment = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
 
-    def run(
+    def run(  # noqa: PLR0913 - what one can ask of a process
         snippet="",
         *,
         args=None,
