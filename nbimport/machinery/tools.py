@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from nbimport.machinery import loader, names, observers
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_HEADER = re.compile(r" # %% cell (\d+)\n")
+_HEADER = r" # %% cell (\d+)\n"
 
 
 def install() -> None:
@@ -63,6 +62,7 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
             return original(self, obj, name, module, globs, source_lines)
         import inspect
         import linecache
+        import re
 
         from nbimport.notebook import sourcemap
 
@@ -80,7 +80,7 @@ def _extend_doctest(doctest: ModuleType) -> Callable[[], None]:
         test = original(self, obj, name, module, globs, source_lines)
         if test is not None and test.lineno:  # a class: counted in the module's whole text
             for above in range(test.lineno, -1, -1):
-                header = _HEADER.fullmatch(source_lines[above])
+                header = re.fullmatch(_HEADER, source_lines[above])
                 if header:
                     test.filename = sourcemap.cell_name(path, int(header[1]))
                     test.lineno -= above + 2
