@@ -16,6 +16,7 @@ from magics.hints import short
 from magics.measurement.modules import Target, target
 from magics.measurement.timing import Stopwatch, together
 from magics.measurement.turns import Turn
+from magics.progress import part
 from magics.records import Comparison, Profile
 from magics.records.comparison import LETTERS
 from magics.session import Interrupted, ended, profiling
@@ -24,6 +25,7 @@ from magics.studies.matching import matched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from magics.session import Profiling
 
@@ -32,6 +34,9 @@ _LISTED = frozenset({"mode", "device", "dtype", "layout", "threads"})
 
 _REWRITTEN = frozenset({"device", "dtype", "layout"})
 """Of these, those that give the model other tensors."""
+
+_READ, _TIMED = 0.05, 0.85
+"""Shares of the work that are done when the models have been read, and when they are timed."""
 
 
 @dataclass(slots=True)
@@ -68,7 +73,7 @@ def compare(*models_and_inputs: object, **options: Any) -> Comparison:  # noqa: 
     Args:
         *models_and_inputs: Models, saved profiles (or the paths of their files), or some of
             each; then, as for `magics.profile`, what to call the models with.
-        **options: Options and keyword arguments as for `magics.profile`.
+        **options: Options and keyword arguments as for `magics.profile`; a budget is for each.
 
     Returns:
         The record of the comparison. The first one is what the others are compared with.
@@ -218,20 +223,28 @@ def _measured(
             steps = profiling(aim, entrant.what, inputs, options | entrant.options)
             stack.callback(_closed, turn, steps)
             first = next(iter(live)) == place
-            watch = _prepared(turn, steps, place, entrant.name, first=first)
+            with _share(len(under_way), len(live), 0.0, _READ):
+                watch = _prepared(turn, steps, place, entrant.name, first=first)
             under_way.append((place, turn, steps, watch))
         watches = [watch for *_, watch in under_way if watch is not None]
         if watches:
-            together(watches)
+            with part(_READ, _TIMED):
+                together(watches)
         # What was set up last is put back first.
         for place, turn, steps, _ in reversed(under_way):
-            with turn():
+            with turn(), _share(len(found), len(live), _TIMED, 1.0):
                 try:
                     found[place] = ended(steps)
                 except Interrupted as interruption:
                     found[place] = cast("Profile", interruption.partial)
                     interrupted = True
     return found, interrupted
+
+
+def _share(number: int, count: int, begin: float, end: float) -> AbstractContextManager[None]:
+    """Let progress inside be that of one of so many equal pieces between two points."""
+    piece = (end - begin) / count
+    return part(begin + number * piece, begin + (number + 1) * piece)
 
 
 def _closed(turn: Turn, steps: Profiling) -> None:
