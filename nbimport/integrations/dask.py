@@ -25,6 +25,10 @@ _ADVICE = (
     "`import nbimport.integrations.dask`, or start scheduler and workers with "
     "`--preload nbimport` where the notebook lies on their search path"
 )
+_NOT_INSTALLED = (
+    "a process of the cluster has no nbimport; install it there, or send by value what is in a "
+    "notebook: cloudpickle.register_pickle_by_value(module)"
+)
 
 
 class NotebookPlugin(SchedulerPlugin):
@@ -71,20 +75,23 @@ def extend(client: ModuleType) -> Callable[[], None]:
 
     def clean_exception(*args: Any, **options: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - theirs
         kind, error, trace = original(*args, **options)
-        name = _missed_notebook(error)
-        advice = _ADVICE.format(name=name)
-        if name is not None and advice not in getattr(error, "__notes__", ()):
+        advice = _advice_on(error)
+        if advice is not None and advice not in getattr(error, "__notes__", ()):
             error.add_note(advice)
         return kind, error, trace
 
     return tools.replaced(client, "clean_exception", clean_exception)
 
 
-def _missed_notebook(error: BaseException | None) -> str | None:
-    """Return the notebook that an error, or one behind it, says there is no module for."""
+def _advice_on(error: BaseException | None) -> str | None:
+    """Return what to do about an error, or one behind it, that a notebook was not found for."""
     known = children.notebooks()
-    while error is not None:
-        if isinstance(error, ModuleNotFoundError) and error.name in known:
-            return error.name
-        error = error.__cause__
+    cause = error
+    while cause is not None:
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            if cause.name.partition(".")[0] == "nbimport":
+                return _NOT_INSTALLED
+            if cause.name in known:
+                return _ADVICE.format(name=cause.name)
+        cause = cause.__cause__
     return None

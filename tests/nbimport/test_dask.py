@@ -111,3 +111,13 @@ def test_a_cluster_without_the_hook_says_which_line_to_add(shapes, script, pytho
     assert "client.register_plugin(nbimport.integrations.dask.NotebookPlugin())" in advice
     assert "--preload nbimport" in advice
     assert stderr.count(advice) == 1
+
+
+def test_a_cluster_without_nbimport_says_what_to_do(shapes, script, python, cluster):
+    path = script("program.py", f"if True:\n{THREE}{CONNECT}    modules = [loaded]\n    {SUBMIT}")
+    missing = "raise ModuleNotFoundError(\"No module named 'nbimport'\", name='nbimport')"
+    hidden = script("hidden/nbimport/__init__.py", missing).parents[1]
+    stderr = python(args=[str(path), cluster(PYTHONPATH=str(hidden))], hook=False, fails=True)
+    advice = stderr.rstrip().splitlines()[-1]
+    assert advice.startswith("a process of the cluster has no nbimport; install it there")
+    assert "cloudpickle.register_pickle_by_value(module)" in advice
