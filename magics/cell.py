@@ -16,8 +16,7 @@ from magics.records import LayerProfile, Measurement, Profile, Uncounted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from magics.measurement.bystander import Seen
-    from magics.measurement.tally import Entry
+    from magics.measurement.tally import Entry, Seen
 
 
 @dataclass(frozen=True, slots=True)

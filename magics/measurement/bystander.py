@@ -10,29 +10,28 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from magics import theory
 from magics.measurement import functions
 from magics.measurement.backward import differentiable, node_number, nodes_behind
 from magics.measurement.calls import Call
-from magics.measurement.module_layers import LAYERS, as_module, own_layer
+from magics.measurement.module_layers import LAYERS
 from magics.measurement.modules import own_parameters
 from magics.measurement.names import Names
 from magics.measurement.operators import tensors_in
-from magics.measurement.tally import Entry, same_layer
-from magics.theory import Layer
+from magics.measurement.sighting import describe, has_formula, layer_of_module, layer_seen
+from magics.measurement.tally import Entry, Seen, same_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_PRODUCTS = frozenset({"matmul", "__matmul__", "mm", "bmm"})
-_MATRIX_DIMS = 2
+    from magics.theory import Layer
+
 _SCRIPTED = "scripted: the layers in it are not seen"
 
 
@@ -68,29 +67,6 @@ class _Thread(threading.local):
         self.inner: list[int] = []
         self.backwards = 0
         self.watched = False
-
-
-@dataclass(slots=True)
-class Seen:
-    """What was seen of a cell.
-
-    Attributes:
-        entries: Layers in the order of their first calls' ends.
-        whole_ns: Time of the cell [ns].
-        backward_ns: Time of the backward passes in it [ns].
-        looking_ns: Time that looking took of it, what was measured of it [ns].
-        params: Parameters of all modules that were called.
-        modes: Whether modules were in train mode, by what they said.
-        devices: Devices of what layers gave out.
-    """
-
-    entries: dict[object, Entry] = field(default_factory=dict)
-    whole_ns: int = 0
-    backward_ns: int = 0
-    looking_ns: int = 0
-    params: int = 0
-    modes: set[bool] = field(default_factory=set)
-    devices: set[str] = field(default_factory=set)
 
 
 class Bystander(TorchFunctionMode):
@@ -149,16 +125,16 @@ class Bystander(TorchFunctionMode):
         name = func.__name__.strip("_")
         if frame is not None and frame.whole:
             result = func(*args, **kwargs)
-            layer = _layer(func, args, kwargs, result)
+            layer = layer_seen(func, args, kwargs, result)
             if frame.layer is None:
                 frame.layer = layer
             return result
         older = node_number()
         result, own, spent = self._timed(func, args, kwargs)
-        layer = _layer(func, args, kwargs, result)
+        layer = layer_seen(func, args, kwargs, result)
         label = f"{frame.path}.{name}()" if frame is not None else f"{name}()"
         call = Call("", name=name, kind=kind, layer=layer)
-        _describe(call, args, kwargs, result)
+        describe(call, args, kwargs, result)
         entry = self._entry(label, call, None)
         self._add(entry, call, own, older, result)
         self.seen.looking_ns += _read() - begin - spent
@@ -195,7 +171,7 @@ class Bystander(TorchFunctionMode):
             if path not in self._counted:
                 self._meet(path, module)
         scripted = isinstance(module, torch.jit.ScriptModule)
-        frame = _Frame(path, module, scripted or isinstance(module, LAYERS) or _has_formula(module))
+        frame = _Frame(path, module, scripted or isinstance(module, LAYERS) or has_formula(module))
         here.frames.append(frame)
         try:
             if not frame.whole:
@@ -207,8 +183,8 @@ class Bystander(TorchFunctionMode):
             here.frames.pop()
         with torch._C.DisableTorchFunction():
             described = Call(path, module=module, layer=frame.layer)
-            _describe(described, args, kwargs, result)
-            described.layer = _as_module(described)
+            describe(described, args, kwargs, result)
+            described.layer = layer_of_module(described)
             entry = self._entry(path, described, module)
             self._add(entry, described, own, older, result)
         self.seen.looking_ns += _read() - begin - spent
@@ -313,61 +289,3 @@ def _read() -> int:
     if torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
         torch.cuda.synchronize()
     return time.perf_counter_ns()
-
-
-def _layer(
-    func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object
-) -> Layer | None:
-    """Read a call of a layer function, or return `None` where it can't be read."""
-    needs = _needs if torch.is_grad_enabled() else _never
-    try:
-        if functions.reads(func):
-            return functions.layer_of(func, functions.arguments(func, args, kwargs), result, needs)
-        if func.__name__ in _PRODUCTS and isinstance(result, torch.Tensor) and not kwargs:
-            left, right = args
-            if min(left.dim(), right.dim()) >= _MATRIX_DIMS:
-                return Layer(
-                    kind="matmul",
-                    input_shape=tuple(left.shape),
-                    other_shape=tuple(right.shape),
-                    output_shape=tuple(result.shape),
-                    itemsize=result.element_size(),
-                    needs_input_grad=needs(left),
-                    needs_weight_grad=needs(right),
-                )
-    except (TypeError, ValueError, RuntimeError, KeyError, AttributeError):
-        return None  # ragged, symbolic or of another library: it is listed as uncounted
-    return None
-
-
-def _needs(tensor: torch.Tensor) -> bool:
-    return tensor.requires_grad
-
-
-def _never(_tensor: torch.Tensor) -> bool:
-    return False
-
-
-def _describe(
-    call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: object
-) -> None:  # fmt: skip
-    inputs, outputs = tensors_in((args, kwargs)), tensors_in(result)
-    if inputs and not inputs[0].is_nested:
-        call.input_shape = tuple(inputs[0].shape)
-    if outputs and not outputs[0].is_nested:
-        call.output_shape = tuple(outputs[0].shape)
-        call.dtype = str(outputs[0].dtype).removeprefix("torch.")
-        call.itemsize = outputs[0].element_size()
-        call.output_bytes = sum(item.numel() * item.element_size() for item in outputs)
-
-
-def _has_formula(module: nn.Module) -> bool:
-    kind = type(module).__name__
-    return kind not in theory.KINDS and theory.has_formula(kind)
-
-
-def _as_module(call: Call) -> Layer | None:
-    own = own_layer(call)
-    if own is not None:
-        return own
-    return as_module(call, call.layer) if call.layer is not None else None

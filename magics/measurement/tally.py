@@ -94,6 +94,29 @@ class Entry:
         self.backward += backward
 
 
+@dataclass(slots=True)
+class Seen:
+    """What was seen of a cell.
+
+    Attributes:
+        entries: Layers in the order of their first calls' ends.
+        whole_ns: Time of the cell [ns].
+        backward_ns: Time of the backward passes in it [ns].
+        looking_ns: Time that looking took of it, what was measured of it [ns].
+        params: Parameters of all modules that were called.
+        modes: Whether modules were in train mode, by what they said.
+        devices: Devices of what layers gave out.
+    """
+
+    entries: dict[object, Entry] = field(default_factory=dict)
+    whole_ns: int = 0
+    backward_ns: int = 0
+    looking_ns: int = 0
+    params: int = 0
+    modes: set[bool] = field(default_factory=set)
+    devices: set[str] = field(default_factory=set)
+
+
 @lru_cache(maxsize=4096)
 def _costs(layer: Layer) -> tuple[Cost, Cost]:
     return theory.cost(layer), known_backward(layer) or Cost()
