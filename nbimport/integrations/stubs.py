@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MARK, _REST = "# Made by `python -m nbimport stubs` from ", "; changes here are lost.\n"
+# What is wrong in a notebook's code is not wrong in its stub, where nobody could mend it.
+_RULES = (
+    "ArgumentType AttributeAccessIssue CallIssue GeneralTypeIssues IndexIssue MissingImports "
+    "MissingModuleSource OperatorIssue OptionalCall OptionalIterable OptionalMemberAccess "
+    "OptionalOperand OptionalSubscript PossiblyUnboundVariable Redeclaration"
+).split()
+_QUIET = f"""\
+# mypy: ignore-errors
+# pyright: {", ".join(f"report{rule}=false" for rule in _RULES)}
+"""
 _STUB = ".pyi"
 # Folders of tools, in which no notebook of a person lies.
 _TOOLS = frozenset({"__pycache__", "node_modules", "site-packages"})
@@ -136,7 +146,7 @@ def _text(notebook: str, stub: str) -> str:
     own = loader.NotebookLoader("", os.path.abspath(notebook))
     text = declarations.stub_of(own.get_source(""))
     origin = os.path.relpath(notebook, os.path.dirname(stub) or ".").replace(os.sep, "/")
-    return f"{_MARK}{origin}{_REST}{text}"
+    return f"{_MARK}{origin}{_REST}{_QUIET}{text}"
 
 
 def _without(notebook: str, message: str) -> str:

@@ -170,6 +170,7 @@ def both(notebook, script, stubs, tmp_path):
 
 
 def mypy(folder):
+    pytest.importorskip("mypy")
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--no-error-summary", "--strict", "probe.py"],
         cwd=folder, capture_output=True, check=False, timeout=300, encoding="utf-8",
@@ -205,9 +206,9 @@ def pyright(tmp_path_factory):
     return str(place / "node_modules" / ".bin" / "pyright")
 
 
-def run_pyright(program, folder):
+def run_pyright(program, folder, checked="probe.py"):
     done = subprocess.run(
-        [program, "--outputjson", "--pythonpath", sys.executable, "probe.py"],
+        [program, "--outputjson", "--pythonpath", sys.executable, checked],
         cwd=folder, capture_output=True, check=False, timeout=300, encoding="utf-8",
     )  # fmt: skip
     found = json.loads(done.stdout)["generalDiagnostics"]  # its warnings: a stub has no source
@@ -223,6 +224,24 @@ def test_pyright_finds_the_types_and_the_mistakes_that_it_finds_in_a_py_file(bot
     assert as_stub == as_py
     assert len([note for note in as_stub if note[1] == "information"]) == len(SHOWN)
     assert len([note for note in as_stub if note[1] == "error"]) >= len(WRONG)
+
+
+def test_mistakes_in_a_notebook_are_not_told_of_its_stub(
+    notebook, stubs, pyright, script, tmp_path
+):
+    notebook(
+        "mod.ipynb",
+        "import nowhere_at_all, math",
+        "x = 1 + 'a'",
+        "y = math.sqrt('2').no",
+        "z: int = 'a'",
+    )
+    notebook("two.ipynb", "maybe = {'a': 1}.get('b') + 1\nmore = nowhere_at_all.f(maybe)[None]")
+    script("probe.py", "import mod, two\nmod.x, two.maybe, mod.z")
+    stubs()
+    assert not mypy(tmp_path)
+    found = run_pyright(pyright, tmp_path, ".")
+    assert not [note for note in found if note[1] == "error"]
 
 
 def test_pyright_finds_stubs_in_its_folder_of_typings(notebook, script, stubs, pyright, tmp_path):
