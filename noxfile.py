@@ -9,7 +9,17 @@ nox.options.error_on_missing_interpreters = False
 def nbimport(session: nox.Session) -> None:
     """Test nbimport alone."""
     session.install(
-        "-c", "constraints.txt", "-e", ".", "pytest", "hypothesis", "ipykernel", "jupyter-client"
+        "-c",
+        "constraints.txt",
+        "-e",
+        ".",
+        "pytest",
+        "hypothesis",
+        "ipykernel",
+        "jupyter-client",
+        "pytest-cov",
+        "pytest-xdist",
+        "mypy",
     )
     session.run("pytest", "tests/nbimport", *session.posargs)
 
