@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sized
 
-_ENTRY = re.compile(r"(.*\.ipynb)(-[^.]+)?\.[\w-]+(\.opt-\w+)?\.pyc")
+_ENTRY = re.compile(r"(.*\.ipynb)(-.+)?\.[\w-]+(\.opt-\w+)?\.pyc")
 _UNITS = ("B", "KiB", "MiB", "GiB")
 _STEP = 1024
 

@@ -7,16 +7,14 @@ are no notebooks, syntax errors and missing signatures. Exit code 1 if one does 
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbimport.commands import files, progress
-
-if TYPE_CHECKING:
-    import argparse
 
 # The error of a notebook that loads is None.
 Found = dict[str, Any]
@@ -129,7 +127,10 @@ def _line(found: Found, folder: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not value > 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return value

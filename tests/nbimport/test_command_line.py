@@ -61,7 +61,11 @@ def test_every_command_explains_itself(nbimport, command):
         (["source", "nb.ipynb", "nb.ipynb"], "unrecognized arguments: nb.ipynb"),
         (["source", "."], ": a folder, not a notebook"),
         (["check", "nowhere"], "nowhere: no such folder or notebook"),
-        (["check", "--timeout", "soon"], "argument --timeout: invalid _seconds value: 'soon'"),
+        (
+            ["check", "--timeout", "soon"],
+            "argument --timeout: 'soon' is no number of seconds above 0",
+        ),
+        (["check", "--timeout", "-1"], "argument --timeout: '-1' is no number of seconds above 0"),
         (["stubs", "nowhere"], "nowhere: no such notebook or folder"),
         (["cache", "burn"], "argument ACTION: invalid choice: 'burn'"),
         (["cache", "show", "nowhere"], "nowhere: no such folder"),
