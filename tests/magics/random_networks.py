@@ -25,7 +25,7 @@ PLAIN = (
 )
 ODD = """modes linear cubic adaptive excite flip roll split shuffle unshuffle write add_ interleave
 comb permute tokens layer_norm softmax attention unfold stack halves mean_axis repeat columns
-index channels cumsum group_norm detour""".split()
+index channels cumsum group_norm detour volume restack passthrough reorder""".split()
 
 
 def calm(x):
@@ -352,3 +352,35 @@ class RandomNetwork(nn.Module):
         view += 1
         view[:, :, :1] += x.mean()
         return x
+
+    def volume(self, maps):
+        """Convolve over channels and all axes but one, whose positions are the groups."""
+        if "conv" not in self.ran:  # the first window says which dimensions are axes
+            return None
+        x = self.some(maps).transpose(1, 2)
+        return self.conv([x], groups=x.shape[1]).transpose(1, 2)
+
+    def restack(self, maps):
+        """Move the positions within windows into the channels, window by window."""
+        x = self.some(maps)
+        width = self.number("width", 1, 3)
+        if x.shape[-1] % width:
+            return None
+        parts = x.movedim(1, -1).split(width, -2)
+        stacked = torch.stack([part.flatten(-2) for part in parts], -2)
+        return stacked.movedim(-1, 1)[:, : 3 * CHANNELS]
+
+    def passthrough(self, maps):
+        """Put positions among channels beside other channels, as YOLO does."""
+        x = self.some(maps)
+        low = x[..., : x.shape[-1] // 2 * 2].unflatten(-1, (-1, 2)).movedim(-1, 1).flatten(1, 2)
+        first, second = self.common(low, maps[-1])
+        return torch.cat([first, second, first[:, :3]], 1)[:, :10]
+
+    def reorder(self, maps):
+        """Take channels of a concatenation in any order."""
+        first, second = self.common(self.some(maps), maps[-1])
+        both = torch.cat([first, second], 1)
+        count = both.shape[1]
+        order = self.pick("order", lambda: [self.draw.randrange(count) for _ in range(4)])
+        return both.index_select(1, torch.tensor(order))

@@ -6,21 +6,17 @@ the concatenation is what they depend on together.
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING
 
 import torch
 
 from magics.measurement.fields.combining import joined
-from magics.measurement.fields.cutting import labelled
 from magics.measurement.fields.labels import ELEMENTS, compact, filled
 from magics.measurement.fields.layout import (
     LOOSE,
     Atom,
     LostError,
-    Slot,
     axes_in,
-    digits,
     free,
     length,
     slots,
@@ -35,7 +31,7 @@ from magics.measurement.fields.places import (
     viewed,
     with_atom,
 )
-from magics.measurement.fields.settling import MAX_WINDOWS, regained, settled
+from magics.measurement.fields.settling import low_digits, regained, settled, with_channels
 from magics.measurement.fields.stacking import restacked
 from magics.theory.axis_maps import pad, piece
 
@@ -65,7 +61,7 @@ def concatenated(canvas: Canvas, parts: Sequence[Part], dim: int) -> Place | Non
     whole = _regular(canvas, known, dim) if len(known) == len(parts) else None
     if whole is not None:
         return whole
-    parts = [(place and _bare(canvas, place, dim), size) for place, size in parts if size]
+    parts = [(place and with_channels(canvas, place, dim), size) for place, size in parts if size]
     atoms = tuple(atom for place, _ in parts if place for atom in place.layout[dim])
     axes = axes_in(atoms)
     if len(axes) > 1 or any(atom.axis == LOOSE for atom in atoms):
@@ -81,7 +77,7 @@ def _regular(canvas: Canvas, places: list[Place], dim: int) -> Place | None:
         return None
     if not layout[dim]:
         return restacked(canvas, places, dim)
-    if not _low_digits(places[0], dim):
+    if not low_digits(places[0], dim):
         return None
     # Which part an element is of is the slowest digit of the new dimension.
     stacked = _on_channels(canvas, [(inserted(place, dim), 1) for place in places], dim)
@@ -154,27 +150,6 @@ def _laid_out(canvas: Canvas, place: Place, dim: int, offset: int, total: int) -
     if laid is None:
         raise LostError("tokens of unknown place are concatenated")
     return laid
-
-
-def _low_digits(place: Place, dim: int) -> list[tuple[Slot, Atom]]:
-    """Return the digits in a dimension whose higher digits are in another."""
-    return [
-        (slot, atom)
-        for axis in axes_in(place.layout[dim])
-        if digits(place.layout, axis)[0][0][0] != dim
-        for slot, atom in digits(place.layout, axis)
-        if slot[0] == dim
-    ]
-
-
-def _bare(canvas: Canvas, place: Place, dim: int) -> Place:
-    """Give the digits of positions among channels nodes of their own, as channels have."""
-    low = _low_digits(place, dim)
-    if prod(atom.size for _, atom in low) > MAX_WINDOWS:
-        return place
-    for slot, _ in low:
-        place = labelled(canvas, place, slot)
-    return place
 
 
 def _as_axis(canvas: Canvas, place: Place, dim: int, axis: int) -> Place:

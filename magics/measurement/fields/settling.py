@@ -14,6 +14,7 @@ from magics.measurement.fields.layout import (
     LOOSE,
     Atom,
     LostError,
+    Slot,
     axes_in,
     digit_map,
     digits,
@@ -59,6 +60,27 @@ def settled(canvas: Canvas, place: Place, dim: int) -> tuple[Place, int | None]:
     if len(atoms) == 1:
         return place, axis
     return _one_axis(canvas, place, dim, axis), axis
+
+
+def low_digits(place: Place, dim: int) -> list[tuple[Slot, Atom]]:
+    """Return the digits in a dimension whose higher digits are in another."""
+    return [
+        (slot, atom)
+        for axis in axes_in(place.layout[dim])
+        if digits(place.layout, axis)[0][0][0] != dim
+        for slot, atom in digits(place.layout, axis)
+        if slot[0] == dim
+    ]
+
+
+def with_channels(canvas: Canvas, place: Place, dim: int) -> Place:
+    """Give the digits of positions among channels nodes of their own, as channels have."""
+    low = low_digits(place, dim)
+    if prod(atom.size for _, atom in low) > MAX_WINDOWS:
+        return place
+    for slot, _ in low:
+        place = labelled(canvas, place, slot)
+    return place
 
 
 def regained(canvas: Canvas, place: Place, dim: int, axis: int) -> tuple[Place, int | None]:

@@ -10,7 +10,7 @@ from magics.measurement.fields.cutting import cut
 from magics.measurement.fields.labels import ELEMENTS, array, compact
 from magics.measurement.fields.layout import LOOSE, LostError, free, length
 from magics.measurement.fields.places import Place, free_slots, merged, resized, with_atom
-from magics.measurement.fields.settling import settled
+from magics.measurement.fields.settling import settled, with_channels
 from magics.theory.axis_maps import AxisMap, crop
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def sliced(canvas: Canvas, place: Place, dim: int, indices: range) -> Place:
         return cut(canvas, place, (dim, 0), leading)
     if any(atom.axis == LOOSE for atom in atoms):
         raise LostError("some of many tokens of unknown place are taken")
-    place, axis = settled(canvas, place, dim) if len(atoms) > 1 else (place, None)
+    axis = None
+    if len(atoms) > 1:
+        place, axis = settled(canvas, with_channels(canvas, place, dim), dim)
     if axis is not None:
         return resized(canvas, place, {dim: (axis, taken(indices), len(indices))})
     return cut(canvas, place, (dim, 0), indices)

@@ -17,7 +17,7 @@ from magics.theory.receptive_field import ReceptiveField, ReceptiveFields
 if TYPE_CHECKING:
     from magics.measurement.fields.tape import Ref, Tape
 
-MAX_STEPS = 20_000
+MAX_STEPS = 60_000
 """Operators read at most; a longer run has no fields."""
 
 
@@ -111,20 +111,26 @@ def _read(tape: Tape, source: Ref, axes: list[int], found: Survey) -> None:
         for dim, size in enumerate(shape)
     )
     reading = Reading(canvas, source, Place(layout, canvas.source))
-    reading.read(tape.events[:MAX_STEPS])
+    asked = found.nodes
+    known: dict[int, tuple[Value, int | str]] = {}  # by identity, so values are kept alive
+    # A mark is answered at once: what comes after it may be too much work.
+    for event in tape.events[:MAX_STEPS]:
+        reading.read((event,))
+        if not isinstance(event, Mark):
+            continue
+        value = reading.marks[event.token]
+        if id(value) not in known:
+            known[id(value)] = value, _node(canvas, value)
+        node = known[id(value)][1]
+        asked.pop(event.token, None)
+        found.reasons.pop(event.token, None)
+        if isinstance(node, str):
+            found.reasons[event.token] = node
+        else:
+            asked[event.token] = node
     for event in tape.events[MAX_STEPS:]:
         if isinstance(event, Mark):
             found.reasons[event.token] = f"the model runs more than {MAX_STEPS:,} operators"
-    asked = found.nodes
-    nodes: dict[int, int | str] = {}
-    for token, value in reading.marks.items():
-        node = nodes.get(id(value))  # the marks keep the places alive
-        if node is None:
-            node = nodes[id(value)] = _node(canvas, value)
-        if isinstance(node, str):
-            found.reasons[token] = node
-        else:
-            asked[token] = node
     found.graph = graph_of(canvas.nodes.values())
     fields = ReceptiveFields(found.graph, canvas.source)
     answers: dict[int, ReceptiveField | None] = {}

@@ -44,7 +44,10 @@ def slide(run: Reading, place: Place, maps: Sequence[AxisMap], sizes: Sequence[i
         if axis is not None:
             changes[dim] = (axis, axis_map, size)
             continue
-        if not isinstance(place.labels, int):
+        run.canvas.work(size)
+        have = place.shape[dim]
+        padded = any(not axis_map.image(1 << unit, have) for unit in range(size))
+        if padded or not isinstance(place.labels, int):
             place = _over_channels(run, place, dim, axis_map, size)
             continue
         place = inserted(without_labels(run, place, dim), dim, free(size))
