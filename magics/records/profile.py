@@ -236,7 +236,7 @@ class Profile:
         facts = [calls, f"{units.whole(total.macs)} MACs"]
         if self.plain is not None:
             facts.append(units.seconds(self.plain.median_s))
-        return f"<Profile of {self.model} on {self.inputs}: {', '.join(facts)}>"
+        return f"<Profile of {self.model} on {self.inputs or 'no input'}: {', '.join(facts)}>"
 
     def __str__(self) -> str:
         return shown_as_text(self)

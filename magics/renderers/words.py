@@ -21,7 +21,8 @@ _FEW_NAMES = 3
 
 def title(profile: Profile) -> str:
     """Say what was profiled."""
-    return f"{printable(profile.model)} on {printable(profile.inputs, 200)}"
+    inputs = printable(profile.inputs, 200) or "no input"
+    return f"{printable(profile.model)} on {inputs}"
 
 
 def facts(profile: Profile) -> list[tuple[str, str]]:
