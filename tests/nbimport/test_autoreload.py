@@ -188,6 +188,7 @@ def test_notebooks_by_path_in_packages_and_mounts_follow_too(session):
         names = ["pack/__init__", "pack/inner/deep", "away/my notes", "away/lib/tools"]
         for name in names:
             save("x = 1\\ndef f(): return x", name=name)
+        run("import nbimport")
         run("%load_ext autoreload")
         run("%autoreload 2")
         run("import nbimport, pack; from pack.inner import deep; nbimport.mount('lab', 'away/lib')")
