@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nbimport.commands import files
-from nbimport.machinery import cache
+from nbimport.machinery import cache, paths
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +88,7 @@ def _beside(folder: str) -> Iterator[str]:
         inside = os.path.join(prefix, os.path.splitdrive(folder)[1].lstrip(os.sep))
         yield from _in(inside)
         return
-    for place, _ in files.walk(folder):
+    for place, _ in paths.walk(folder):
         yield from _in(os.path.join(place, "__pycache__"))
 
 

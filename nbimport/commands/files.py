@@ -10,10 +10,6 @@ from nbimport.machinery import SUFFIX, paths
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
-
-# Folders of tools, in which no notebook of a person lies.
-_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
@@ -37,20 +33,11 @@ def folder(parser: argparse.ArgumentParser, path: str) -> str:
     return os.path.abspath(path)
 
 
-def walk(folder: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder at and below one, hidden ones left out, and the names of its files."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name not in _SKIPPED
-        )
-        yield place, sorted(files)
-
-
 def notebooks(folder: str) -> list[str]:
     """Return the notebooks at and below a folder, sorted."""
     return [
         os.path.join(place, name)
-        for place, files in walk(folder)
+        for place, files in paths.walk(folder)
         for name in files
         if name.endswith(SUFFIX) and not name.startswith(".")
     ]

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbimport.errors import NotebookImportError, NotebookNotFoundError
-from nbimport.machinery import SUFFIX, cache, loader
+from nbimport.machinery import SUFFIX, cache, loader, paths
 from nbimport.notebook import declarations
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ _QUIET = f"""\
 # pyright: {", ".join(f"report{rule}=false" for rule in _RULES)}
 """
 _STUB = ".pyi"
-# Folders of tools, in which no notebook of a person lies.
-_TOOLS = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 class Outcome(NamedTuple):
@@ -91,16 +89,8 @@ def _notebooks(place: str, out: str | None) -> Iterator[str]:
     if not os.path.isdir(place):
         yield place
         return
-    for folder, folders, files in os.walk(place):
-        folders[:] = sorted(name for name in folders if _is_source(os.path.join(folder, name), out))
-        yield from (os.path.join(folder, file) for file in sorted(files) if file.endswith(SUFFIX))
-
-
-def _is_source(folder: str, out: str | None) -> bool:
-    name = os.path.basename(folder)
-    is_out = out is not None and os.path.abspath(folder) == os.path.abspath(out)
-    is_environment = os.path.exists(os.path.join(folder, "pyvenv.cfg"))
-    return not (name.startswith(".") or name in _TOOLS or is_out or is_environment)
+    for folder, files in paths.walk(place, but=out):
+        yield from (os.path.join(folder, file) for file in files if file.endswith(SUFFIX))
 
 
 def _stub_path(notebook: str, folder: str, target: str) -> str | None:
@@ -154,11 +144,8 @@ def _without(notebook: str, message: str) -> str:
 
 
 def _orphans(target: str, made: set[str], *, check: bool) -> Iterator[Outcome]:
-    for folder, folders, files in os.walk(target):
-        folders[:] = sorted(
-            name for name in folders if _is_source(os.path.join(folder, name), None)
-        )
-        for file in sorted(files):
+    for folder, files in paths.walk(target):
+        for file in files:
             path = os.path.normpath(os.path.join(folder, file))
             if not file.endswith(_STUB) or os.path.abspath(path) in made:
                 continue
