@@ -71,6 +71,7 @@ format: $(VENV)/test.stamp ## format the code and mend what can be mended
 bench: $(VENV)/test.stamp ## measure against peers and limits; about ten minutes
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/profiling.py
+	$(BIN)/python benchmarks/comparing.py
 
 soak: $(VENV)/test.stamp ## the slow tests
 	$(BIN)/python -m pytest -m slow
