@@ -81,6 +81,7 @@ class Stopwatch:
         self.budget_s, self.device = budget_s, device
         self.turn: Callable[[], AbstractContextManager[object]] = nullcontext
         self._runner, self._place = runner, place
+        self._backward_asked = runner.backward
         self._fixed_threads = threads
         self.timings = Timings(device or WALL, threads or torch.get_num_threads())
         self._meter: Meter | None = None
@@ -136,10 +137,11 @@ class Stopwatch:
         """Threads for torch where others disturb."""
         return self._fixed_threads or 1
 
-    def put_back(self) -> None:
-        """Leave gradients as they were found."""
+    def finish(self) -> None:
+        """Leave gradients as they were found, and note whether there was a backward."""
         with self.turn():
             self._runner.put_back()
+        self.timings.no_backward = self._backward_asked and not self._runner.backward
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -184,7 +186,7 @@ def together(watches: Sequence[Stopwatch]) -> None:
         if collecting:
             gc.enable()
         for watch in watches:
-            watch.put_back()
+            watch.finish()
 
 
 class _Race:

@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
     module = _main_module(path)
     sys.modules["__main__"] = module
+    if "__mp_main__" in sys.modules:  # multiprocessing is there already, and has looked
+        sys.modules["__mp_main__"] = module
     try:
         module.__loader__.exec_module(module)  # type: ignore[union-attr] # a NotebookLoader
     except BaseException as error:

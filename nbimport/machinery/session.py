@@ -76,7 +76,7 @@ def _reads_unguarded(source: str, name: str) -> bool:
         with one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the compiler has given them when it was its turn
             tree = ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return True  # IPython syntax, which stands for calls of get_ipython()
     todo: list[tuple[ast.AST, bool]] = [(tree, False)]
     while todo:

@@ -5,11 +5,18 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
 # What would hide the cache, or tell a test process about the session it runs in.
 _UNWANTED = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "JPY_SESSION_NAME")
+
+
+# A file just written might be written again within one tick of the file system's clock, so bytecode
+# made meanwhile is compared with it once more: what a new process does is only then predictable.
+_TICK_NS = 50_000_000
+_last_written = [0]
 
 
 def _cell(cell):
@@ -49,6 +56,7 @@ def notebook(tmp_path):
             **document,
         }
         path.write_text(json.dumps(raw, ensure_ascii=False, indent=1), encoding="utf-8")
+        _last_written[0] = time.time_ns()
         return path
 
     return write
@@ -68,13 +76,18 @@ def script(tmp_path):
 
 
 @pytest.fixture
+def unmeasured(monkeypatch):
+    """Keep coverage.py out of child processes: it imports modules there, and writes files."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
 def python(tmp_path):
     """Run a snippet in a fresh interpreter that has nbimport on; return what it printed.
 
     With ``fails=True`` the snippet must end with an uncaught error, and stderr is returned.
     Without, stderr must be empty: an import is silent.
     """
-    environment = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
 
     def run(  # noqa: PLR0913 - what one can ask of a process
         snippet="",
@@ -88,6 +101,9 @@ def python(tmp_path):
         quiet=True,
     ):
         code = ("import nbimport\n" if hook else "") + textwrap.dedent(snippet)
+        environment = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
+        while time.time_ns() - _last_written[0] < _TICK_NS:
+            pass
         done = subprocess.run(
             [sys.executable, *options, *(args if args is not None else ("-c", code))],
             cwd=cwd,

@@ -97,6 +97,7 @@ def test_a_second_import_in_a_fresh_process_does_not_open_the_notebook(notebook,
     assert traced() == [1, 0, 0]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_warm_import_touches_only_what_it_needs(notebook, script, python):
     notebook("nb.ipynb", "import os", "x = 1")
     snippet = """

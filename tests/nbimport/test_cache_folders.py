@@ -121,6 +121,7 @@ def test_a_read_only_folder_seen_by_an_ordinary_user(notebook, tmp_path, home):
     assert as_user() == "1 0\n"
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("limit", [0, 1, 100, 500])
 def test_a_limit_on_the_size_of_files_leaves_nothing_wrong_behind(
     notebook, python, tmp_path, env, limit

@@ -276,6 +276,7 @@ def test_uninstall_stops_it(shapes, python):
     python(snippet, hook=False)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_importing_nbimport_imports_nothing_of_it(python):
     snippet = """
         import sys

@@ -183,6 +183,7 @@ def test_an_edited_pyproject_is_seen_by_the_next_process_and_after_invalidate_ca
     assert python(snippet) == "False\nFalse\n"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_pyproject_is_parsed_once(notebook, script, python, tmp_path):
     notebook("nb.ipynb", ("x = 1", "mine"), "y = 1")
     script("pyproject.toml", "[tool.nbimport]\nskip-tags = ['mine']\n")

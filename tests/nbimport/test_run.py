@@ -157,3 +157,16 @@ def test_pickles_of_main_load_in_the_same_program(both):
         "print(pickle.loads(pickle.dumps(A())).x, A.__module__, inspect.getsource(A))",
     )
     assert ours == plain
+
+
+def test_children_find_its_classes_also_where_multiprocessing_was_imported_before(
+    notebook, script, python
+):
+    script("before/sitecustomize.py", "import multiprocessing.spawn")
+    path = notebook("nb.ipynb", *POOLS)
+    ran = python(
+        args=["-m", "nbimport", "run", "nb.ipynb"],
+        hook=False,
+        env={"PYTHONPATH": str(path.parent / "before")},
+    )
+    assert ran == "spawn True 6\nforkserver True 6\nfork True 6\n"

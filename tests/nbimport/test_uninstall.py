@@ -191,6 +191,7 @@ def test_functions_of_imported_notebooks_work_on_after_uninstall(notebook, scrip
     assert python("import nb; nbimport.uninstall(); print(nb.f())") == "2\n"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_import_nbimport_reaches_no_big_package(script, python):
     code = "import sys, nbimport; print(*{m.partition('.')[0] for m in sys.modules})"
     probe = script("probe.py", code)  # from 3.13 `-c` imports linecache, which is extended
