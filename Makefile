@@ -7,6 +7,8 @@ DEMO = demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb
 
 # What is tested of the cache is switched off by this variable.
 unexport PYTHONDONTWRITEBYTECODE
+# Another environment that happens to be active: IPython would look for packages there.
+unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test browser chromium check lint types contracts format bench soak clean
