@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from magics.measurement.runs import Passes, Runner
 
 WARM_UPS = 2
-"""Runs of a new shape before anything is measured: kernels are chosen in the first ones.
-
-Finding out what the model calls was one.
-"""
+"""Runs of a new shape before measuring, for kernels are chosen in them; capturing was one."""
 
 _BUDGET_S = (1.0, 10.0)
 """How long to measure, unless told otherwise: at least and at most [s]."""
