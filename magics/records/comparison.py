@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from magics.records import exchange
-from magics.records.decode import decoded
 from magics.records.profile import Profile  # noqa: TC001, read when decoding
 from magics.records.ratio import Ratio, of_counts, of_times
-from magics.records.views import formed, shown, shown_as_text
+from magics.records.saved import Saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +67,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Saved):
     """Several profiles side by side; the first is what the others are compared with.
 
     Attributes:
@@ -85,6 +81,8 @@ class Comparison:
     Raises:
         ValueError: If the parts don't fit together.
     """
+
+    _word: ClassVar[str] = "comparison"
 
     names: tuple[str, ...]
     profiles: tuple[Profile, ...]
@@ -175,23 +173,11 @@ class Comparison:
             backward=of_times(first.backward, other.backward, paired=paired, claims=claims),
         )
 
-    def to_json(self, path: str | PathLike[str] | None = None) -> str:
-        """Return the comparison as JSON, and write it to `path` if given."""
-        return exchange.written(exchange.json_of(self), path)
-
-    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
-        """Return one line per row of layers as CSV, and write it to `path` if given."""
-        return exchange.written(exchange.csv_of(self._lines()), path)
-
-    def to_html(self, path: str | PathLike[str] | None = None) -> str:
-        """Return the comparison as an HTML page of its own, and write it to `path` if given."""
-        return exchange.written(formed(self, "page"), path)
-
-    def _lines(self) -> list[dict[str, object]]:
+    def _lines(self) -> list[dict[str, Any]]:
         """Return one flat dictionary per row: counts, times [s], ratios with their intervals."""
         lines = []
         for row in self.rows:
-            line: dict[str, object] = {}
+            line: dict[str, Any] = {}
             for letter, layer in zip(self.letters, row.layers, strict=True):
                 line |= {
                     f"{letter}_name": layer.name if layer else None,
@@ -211,33 +197,9 @@ class Comparison:
             lines.append(line)
         return lines
 
-    @classmethod
-    def from_json(cls, saved: str | PathLike[str]) -> Self:
-        """Read what `to_json` returned, or the file that it wrote.
-
-        Args:
-            saved: The text; or where it is saved, as a `pathlib.Path`.
-
-        Raises:
-            RecordError: If the text is no comparison, or one of a newer schema.
-            OSError: If the file can't be read.
-        """
-        text = Path(saved).read_text(encoding="utf-8") if isinstance(saved, PathLike) else saved
-        return decoded(cls, exchange.data_of(text), "comparison")  # type: ignore[no-any-return]  # a `cls`
-
-    def _repr_mimebundle_(
-        self,
-        include: object = None,  # noqa: ARG002, part of IPython's protocol
-        exclude: object = None,  # noqa: ARG002, part of IPython's protocol
-    ) -> dict[str, str]:
-        return shown(self)
-
     def __repr__(self) -> str:
         """Return one line; all fields would be pages."""
         return f"<Comparison of {' and '.join(self.names)}: {len(self.matches)} rows of layers>"
-
-    def __str__(self) -> str:
-        return shown_as_text(self)
 
 
 def _claimed(

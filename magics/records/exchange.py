@@ -1,4 +1,4 @@
-"""A profile's way out and back: JSON, CSV, rows for a DataFrame."""
+"""A record's way out and back: JSON, CSV, rows for a DataFrame."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    from magics.records.comparison import Comparison
     from magics.records.layer import LayerProfile
-    from magics.records.profile import Profile
+    from magics.records.saved import Saved
 
 SCHEMA = 1
-"""Version of the JSON form; `Profile.from_json` reads this one and older ones."""
+"""Version of the JSON form; `from_json` reads this one and older ones."""
 
 _RAW = ("forward", "backward", "per_call", "receptive_field")  # of these a table shows what follows
 
 
-def json_of(record: Profile | Comparison) -> str:
+def json_of(record: Saved) -> str:
     """Return a record as JSON, its schema's version first."""
     return json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1)
 
 
-def data_of(text: str) -> dict[str, Any]:
-    """Return what a profile's JSON holds.
+def data_of(text: str, word: str) -> dict[str, Any]:
+    """Return what a record's JSON holds.
+
+    Args:
+        text: The JSON.
+        word: What it should be, for the error: 'profile'.
 
     Raises:
-        RecordError: If the text is no profile, or one of a newer schema.
+        RecordError: If the text is no saved record, or one of a newer schema.
     """
     try:
         data = json.loads(text)
         schema = data.pop("schema")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(
-            f"from_json: no saved profile (got {text[:40]!r}); pass what to_json wrote, "
+            f"from_json: no saved {word} (got {text[:40]!r}); pass what to_json wrote, "
             f"as text or as a pathlib.Path",
         ) from error
     if type(schema) is not int or schema < 1:
@@ -72,7 +75,9 @@ def table_of(rows: tuple[LayerProfile, ...]) -> list[dict[str, Any]]:
 
 
 def csv_of(table: Sequence[Mapping[str, Any]]) -> str:
-    """Return one line per row of a table as CSV, under a line of names."""
+    """Return one line per row of a table as CSV, under a line of names; nothing for no rows."""
+    if not table:
+        return ""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from importlib import import_module
-from os import PathLike
-from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from magics import units
 from magics.errors import InputError
 from magics.hints import near, short
 from magics.records import exchange
 from magics.records.ceilings import Ceilings  # noqa: TC001, read when decoding
-from magics.records.decode import decoded
 from magics.records.layer import LayerProfile  # noqa: TC001, read when decoding
 from magics.records.measurement import Measurement, paired_ratio
+from magics.records.saved import Saved
 from magics.records.selecting import View
 from magics.records.totals import Totals, Uncounted
-from magics.records.views import formed, shown, shown_as_text
+from magics.records.views import formed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from os import PathLike
 
 RELEVANT_SHARE = 0.005
 """Share of the whole from which on a layer's noise matters [1]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Saved):
     """What a model costs on an input, layer by layer, and how well that is known.
 
     Attributes:
@@ -51,6 +49,8 @@ class Profile:
             run outside backward passes, `plain_backward` the time within.
         digits: Significant digits to show; `None` for the usual ones.
     """
+
+    _word: ClassVar[str] = "profile"
 
     model: str
     inputs: str
@@ -153,49 +153,8 @@ class Profile:
                 )
         return View(**options).of(self)  # type: ignore[return-value]  # replaced, so of this class
 
-    def to_json(self, path: str | PathLike[str] | None = None) -> str:
-        """Return the profile as JSON, and write it to `path` if given."""
-        return exchange.written(exchange.json_of(self), path)
-
-    @classmethod
-    def from_json(cls, saved: str | PathLike[str]) -> Self:
-        """Read what `to_json` returned, or the file that it wrote.
-
-        Args:
-            saved: The text; or where it is saved, as a `pathlib.Path`.
-
-        Raises:
-            RecordError: If the text is no profile, or one of a newer schema.
-            OSError: If the file can't be read.
-        """
-        text = Path(saved).read_text(encoding="utf-8") if isinstance(saved, PathLike) else saved
-        return decoded(cls, exchange.data_of(text), "profile")  # type: ignore[no-any-return]  # a `cls`
-
-    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
-        """Return one line per row as CSV, and write it to `path` if given."""
-        return exchange.written(exchange.csv_of(exchange.table_of(self.rows)), path)
-
-    def to_dataframe(self) -> Any:  # noqa: ANN401, pandas is an optional extra
-        """Return one line per row as a pandas DataFrame.
-
-        Raises:
-            ModuleNotFoundError: If pandas is not installed.
-        """
-        try:
-            pandas = import_module("pandas")
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "to_dataframe: pandas is not installed; pip install 'nbimport-convprofile[frame]'",
-                name=error.name,
-            ) from error
-        return pandas.DataFrame(exchange.table_of(self.rows))
-
-    def to_html(self, path: str | PathLike[str] | None = None) -> str:
-        """Return the report as a whole HTML page, and write it to `path` if given.
-
-        The page holds all it needs: it can be sent, and opened without a connection.
-        """
-        return exchange.written(formed(self, "page"), path)
+    def _lines(self) -> list[dict[str, Any]]:
+        return exchange.table_of(self.rows)
 
     def to_trace(self, path: str | PathLike[str] | None = None) -> str:
         """Return one forward (and backward) as a trace, and write it to `path` if given.
@@ -222,13 +181,6 @@ class Profile:
         """
         return formed(self, "figure", kind)
 
-    def _repr_mimebundle_(
-        self,
-        include: object = None,  # noqa: ARG002, part of IPython's protocol
-        exclude: object = None,  # noqa: ARG002, part of IPython's protocol
-    ) -> dict[str, str]:
-        return shown(self)
-
     def __repr__(self) -> str:
         """Return one line; all fields would be pages."""
         total = self.total
@@ -237,9 +189,6 @@ class Profile:
         if self.plain is not None:
             facts.append(units.seconds(self.plain.median_s))
         return f"<Profile of {self.model} on {self.inputs or 'no input'}: {', '.join(facts)}>"
-
-    def __str__(self) -> str:
-        return shown_as_text(self)
 
 
 def _coverage(rows: Iterable[Measurement | None], whole: Measurement | None) -> float | None:
