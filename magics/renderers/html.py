@@ -32,16 +32,21 @@ def render(profile: Profile) -> str:
     """Return the report as one HTML fragment, the same one for the same profile."""
     missing = words.uncounted(profile)
     parts = [
-        f'<div style="{_TITLE}">{escape(words.title(profile))}</div>',
-        _facts(profile),
+        headline(words.title(profile)),
+        facts(words.facts(profile)),
         *(warning(message) for message in words.warnings(profile)),
-        _list("ol", reasons.most_expensive(profile), "Most expensive"),
+        listed("ol", reasons.most_expensive(profile), "Most expensive"),
         _kinds(profile),
         drawn(pictures(profile)),
         _layers(profile),
-        _list("ul", words.notes(profile), "Notes"),
+        listed("ul", words.notes(profile), "Notes"),
         warning(missing) if missing else "",
     ]
+    return framed(parts)
+
+
+def framed(parts: Sequence[str]) -> str:
+    """Return a report as one fragment, with what helps where scripts and styles are allowed."""
     content = "".join(parts)
     identity = f"convprofile-{sha256(content.encode('utf-8', 'replace')).hexdigest()[:12]}"
     return (
@@ -51,11 +56,17 @@ def render(profile: Profile) -> str:
     )
 
 
-def _facts(profile: Profile) -> str:
+def headline(text: str) -> str:
+    """Return the first line of a report."""
+    return f'<div style="{_TITLE}">{escape(text)}</div>'
+
+
+def facts(found: Sequence[tuple[str, str]]) -> str:
+    """Return the header of a report: a word and a sentence each."""
     return "".join(
         f'<div style="display:flex;{_WIDE}"><b style="{_WORD}">{word}</b>'
         f" <span>{escape(sentence)}</span></div>"
-        for word, sentence in words.facts(profile)
+        for word, sentence in found
     )
 
 
@@ -65,7 +76,8 @@ def warning(message: str) -> str:
     return f'<div role="note" style="{style}">⚠ {escape(message)}</div>'
 
 
-def _list(tag: str, items: Sequence[str], head: str) -> str:
+def listed(tag: str, items: Sequence[str], head: str) -> str:
+    """Return sentences under a head, as a list: 'ol' is numbered, 'ul' is not."""
     if not items:
         return ""
     rows = "".join(f"<li>{escape(item)}</li>" for item in items)

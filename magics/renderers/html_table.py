@@ -30,21 +30,19 @@ def table(
     hundred rows of a dozen cells are most of a report's size.
 
     Args:
-        columns: What stands in it.
+        columns: What stands in it; the first one names the rows.
         caption: What it is.
         groups: For each group of rows their number, and whether they have a line of sums.
         hint: What to know about the table, below the caption.
     """
     more = f'<br><span style="font-weight:400">{escape(hint)}</span>' if hint else ""
     heads = "".join(map(_head, columns))
-    totals = "".join(map(_total, columns))
     return (
         f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="{caption}">'
         f'<table style="border-collapse:collapse;margin:0;text-align:right;'
         f'font-variant-numeric:tabular-nums;{SMALL}">'
         f'<caption style="{_LEFT};white-space:nowrap;{HEAD}">{caption}{more}</caption>'
-        f"<thead><tr>{heads}</tr></thead>{_bodies(columns, groups)}"
-        f"<tfoot><tr>{totals}</tr></tfoot></table></div>"
+        f"<thead><tr>{heads}</tr></thead>{_bodies(columns, groups)}{_foot(columns)}</table></div>"
     )
 
 
@@ -53,13 +51,14 @@ def _bodies(columns: Sequence[Column], groups: Sequence[tuple[int, bool]]) -> st
     for number, summed in groups or [(len(columns[0].cells), False)]:
         found.append("<tbody>")
         if summed:
-            cells = "".join(_summed(column, line) for column in columns)
-            found.append(f'<tr class="g">{cells}</tr>')
+            name, *cells = (column.sums[line] for column in columns)
+            texts = "".join(map(_summed, columns[1:], cells))
+            found.append(f'<tr class="g">{_named(name, "rowgroup", _LEFT)}{texts}</tr>')
             line += 1
-        found += (
-            f"<tr>{''.join(_filled(column, row) for column in columns)}</tr>"
-            for row in range(place, place + number)
-        )
+        for row in range(place, place + number):
+            name = _named(columns[0].cells[row], "row", f"{_LEFT};font-weight:400")
+            texts = "".join(_filled(column, row) for column in columns[1:])
+            found.append(f"<tr>{name}{texts}</tr>")
         found.append("</tbody>")
         place += number
     return "".join(found)
@@ -78,13 +77,16 @@ def _unbroken(words: str) -> str:
     return escape(words).replace(" ", "\u00a0")
 
 
+def _named(name: str, scope: str, style: str) -> str:
+    """Return the cell that names a row, or a group of rows."""
+    if not name:
+        return "<td></td>"
+    return f'<th scope="{scope}" style="{style}">{_unbroken(name)}</th>'
+
+
 def _filled(column: Column, place: int) -> str:
     cell = column.cells[place]
-    if not cell:
-        return "<td></td>"
-    if _names_rows(column):
-        return f'<th scope="row" style="{_LEFT};font-weight:400">{_unbroken(cell)}</th>'
-    return f"<td{_look(column, place)}>{_unbroken(cell)}</td>"
+    return f"<td{_look(column, place)}>{_unbroken(cell)}</td>" if cell else "<td></td>"
 
 
 def _look(column: Column, place: int) -> str:
@@ -95,22 +97,21 @@ def _look(column: Column, place: int) -> str:
     return ""
 
 
-def _names_rows(column: Column) -> bool:
-    return column.total == "total"
-
-
-def _summed(column: Column, line: int) -> str:
-    cell = column.sums[line]
+def _summed(column: Column, cell: str) -> str:
     if not cell:
         return "<td></td>"
     left = "" if column.number else f' style="{_LEFT}"'
-    if _names_rows(column):
-        return f'<th scope="rowgroup"{left}>{_unbroken(cell)}</th>'
     return f"<td{left}>{_unbroken(cell)}</td>"
 
 
-def _total(column: Column) -> str:
-    style = f"border-top:{_RULE};font-weight:600" + ("" if column.number else f";{_LEFT}")
-    if _names_rows(column):
-        return f'<th scope="row" style="{style}">total</th>'
-    return f'<td style="{style}">{column.total}</td>'
+def _foot(columns: Sequence[Column]) -> str:
+    """Return the line of totals, for a table that has some."""
+    if not columns[0].total:
+        return ""
+    look = f"border-top:{_RULE};font-weight:600"
+    cells = "".join(
+        f'<td style="{look}{"" if column.number else f";{_LEFT}"}">{column.total}</td>'
+        for column in columns[1:]
+    )
+    name = f'<th scope="row" style="{look};{_LEFT}">{columns[0].total}</th>'
+    return f"<tfoot><tr>{name}{cells}</tr></tfoot>"

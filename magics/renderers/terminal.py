@@ -1,4 +1,4 @@
-"""A profile for a terminal: as wide as it is, and in colour where that is wanted."""
+"""A report for a terminal: as wide as it is, and in colour where that is wanted."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from magics.records import Profile
+    from magics.renderers.text import Ink
 
 
 def render(profile: Profile, stream: TextIO) -> str:
     """Return the report as text that fits a stream.
 
-    A terminal gets its own width, and colour unless `NO_COLOR` is set (no-color.org) or it is a
-    dumb one; anything else the plain text, 120 places wide.
-
     Args:
         profile: What to show.
         stream: Where it is to be written.
     """
+    return text.render(profile, *manner(stream))
+
+
+def manner(stream: TextIO) -> tuple[int, Ink]:
+    """Return how many places a line has on a stream, and how to set parts of a report off.
+
+    A terminal has its own width, and colour unless `NO_COLOR` is set (no-color.org) or it is a
+    dumb one; anything else gets plain text, 120 places wide.
+    """
     if not stream.isatty():
-        return text.render(profile)
+        return text.WIDTH, text.PLAIN
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     places = shutil.get_terminal_size((text.WIDTH, 24)).columns
-    return text.render(profile, places, text.PLAIN if plain else text.COLOURED)
+    return places, text.PLAIN if plain else text.COLOURED

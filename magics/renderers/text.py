@@ -131,7 +131,7 @@ def _places(column: Column) -> int:
 
 
 def lines(columns: Sequence[Column], ink: Ink = PLAIN) -> list[str]:
-    """Return a table: head and units, a rule, the rows, a rule, the total."""
+    """Return a table: head and units, a rule, the rows; a rule and the total, if it has one."""
     places = [_places(column) for column in columns]
 
     def line(cells: Sequence[str], shares: Sequence[float | None], code: str = "") -> str:
@@ -158,6 +158,8 @@ def lines(columns: Sequence[Column], ink: Ink = PLAIN) -> list[str]:
         )
         for place in range(len(columns[0].cells))
     ]
+    if not columns[0].total:
+        return [*heads, rule, *rows]
     return [*heads, rule, *rows, rule, line([column.total for column in columns], none, ink.bold)]
 
 
