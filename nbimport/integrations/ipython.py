@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from nbimport.integrations import lazy_magic
 from nbimport.machinery import caller, folders, names
 
 
@@ -19,6 +20,4 @@ def connect() -> None:
         # `from ..lib import nets` in a cell then means the folder above the notebook's. Who starts
         # a kernel without saying for which notebook starts it in the notebook's folder.
         space["__package__"] = names.of_folder(caller.session_folder(space) or folders.here())
-    manager = shell.magics_manager
-    if "convprofile" not in manager.magics["line"] and "convprofile" not in manager.lazy_magics:
-        manager.register_lazy("convprofile", "magics")
+    lazy_magic.offer(shell, "convprofile", "magics")

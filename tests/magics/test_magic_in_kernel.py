@@ -1,22 +1,32 @@
 """``%convprofile`` in a real kernel, with nothing but ``import nbimport`` before it."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 from jupyter_client.manager import KernelManager
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
+@contextmanager
+def started(folder):
+    """Start a kernel, and import nbimport in it."""
     manager = KernelManager()
-    manager.start_kernel(cwd=str(tmp_path_factory.mktemp("notebooks")))
+    manager.start_kernel(cwd=str(folder))
     client = manager.client()
     client.start_channels()
-    client.wait_for_ready(timeout=120)
-    run(client, "import nbimport")
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    try:
+        client.wait_for_ready(timeout=120)
+        run(client, "import nbimport")
+        yield client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with started(tmp_path_factory.mktemp("notebooks")) as client:
+        yield client
 
 
 NET = "import torch\nnet = torch.nn.Conv2d(3, 4, 3, bias=False)\n"
@@ -59,12 +69,25 @@ def test_a_mistake_is_one_line(client):
     assert text_of(sent) == "UsageError: %convprofile: nett: no such name; did you mean net?\n"
 
 
-def test_a_question_mark_shows_the_help(client):
+def help_of(client):
     reply, _ = run(client, "%convprofile?")
     (page,) = reply["payload"]
-    help_text = re.sub(r"\x1b\[[0-9;]*m", "", page["data"]["text/plain"])
+    return re.sub(r"\x1b\[[0-9;]*m", "", page["data"]["text/plain"])
+
+
+def test_a_question_mark_shows_the_help(client):
+    help_text = help_of(client)
     assert "--backward" in help_text
     assert "%convprofile net 8x3x224x224" in help_text
+
+
+def test_a_question_mark_and_tab_work_before_the_first_use(client, tmp_path):
+    with started(tmp_path) as fresh:
+        assert help_of(fresh) == help_of(client)
+    with started(tmp_path) as fresh:
+        text = "%convprofile --ba"
+        matches = fresh.complete(text, len(text), reply=True, timeout=120)["content"]["matches"]
+        assert matches == ["--backward", "--batch"]
 
 
 def test_nothing_is_printed_but_the_report(client):
