@@ -25,9 +25,8 @@ def decoded(kind: Any, value: Any, place: str) -> Any:  # noqa: ANN401, any type
     origin = get_origin(kind)
     if is_dataclass(kind):
         return _record(kind, value, place)
-    if origin is UnionType:  # some type, or None
-        (some,) = (option for option in get_args(kind) if option is not NoneType)
-        return None if value is None else decoded(some, value, place)
+    if origin is UnionType:  # some type or None; or one of several plain types
+        return _one_of(get_args(kind), value, place)
     if origin is tuple:
         return _tuple(get_args(kind), value, place)
     if origin is Mapping:
@@ -36,6 +35,17 @@ def decoded(kind: Any, value: Any, place: str) -> Any:  # noqa: ANN401, any type
         return value
     if type(value) is not kind:
         raise _misfit(place, kind.__name__, value)
+    return value
+
+
+def _one_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:  # noqa: ANN401, any value
+    if value is None and NoneType in kinds:
+        return None
+    some = [kind for kind in kinds if kind is not NoneType]
+    if len(some) == 1:
+        return decoded(some[0], value, place)
+    if type(value) not in some:
+        raise _misfit(place, " or ".join(_WORDS[kind.__name__] for kind in some), value)
     return value
 
 
