@@ -117,7 +117,7 @@ def profiling(
     """
     chosen, named = Options.read(given, lambda name: example_inputs.accepts(aim, name))
     with ExitStack() as stack:
-        args, kwargs = _prepared(stack, aim, chosen, inputs, named)
+        args, kwargs = prepared(stack, aim, chosen, inputs, named)
         tensors = tensors_in((args, kwargs))
         watch = stack.enter_context(preserved(aim.modules, tensors))
         aim = guises.made_eager(aim)
@@ -163,7 +163,7 @@ def profiling(
     return result
 
 
-def _prepared(
+def prepared(
     stack: ExitStack,
     aim: Target,
     options: Options,
