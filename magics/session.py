@@ -26,6 +26,7 @@ from magics.measurement.rows import plan
 from magics.measurement.runs import Runner
 from magics.measurement.state import preserved
 from magics.measurement.timing import Stopwatch
+from magics.measurement.whole import WholeStopwatch
 from magics.options import Options
 from magics.progress import part, report
 
@@ -95,7 +96,12 @@ def ended(steps: Profiling) -> Profile:
 
 
 def profiling(
-    aim: Target, model: object, inputs: tuple[object, ...], given: dict[str, Any]
+    aim: Target,
+    model: object,
+    inputs: tuple[object, ...],
+    given: dict[str, Any],
+    *,
+    whole: bool = False,
 ) -> Profiling:
     """Profile in two steps, between which the caller measures.
 
@@ -104,6 +110,7 @@ def profiling(
         model: The same as the user gave it.
         inputs: What to call it with.
         given: Options, and keyword arguments of the model.
+        whole: Time the model as a whole, as it came: compiled if it is.
 
     Yields:
         Once: what measures the times, or `None` where there are none to measure.
@@ -122,7 +129,7 @@ def profiling(
         watch = stack.enter_context(preserved(aim.modules, tensors))
         aim = guises.made_eager(aim)
         stack.enter_context(guises.unsynchronised(model))
-        _set_mode(aim, chosen.mode)
+        set_mode(aim, chosen.mode)
         waiting = lazy.waiting(aim.modules)
         stack.enter_context(lazy.materialised(waiting, lambda: dry_run(aim, args, kwargs)))
         report(0.0, "reading the model")
@@ -134,10 +141,11 @@ def profiling(
         timings, told = None, guises.Told()
         if chosen.measure and device.type in _TIMED:
             runner = Runner(aim, rows, args, kwargs, watch, backward=chosen.backward)
-            stopwatch = _stopwatch(runner, chosen, device)
+            stopwatch = _stopwatch(aim, runner, chosen, device, whole=whole)
             yield stopwatch
             timings = stopwatch.timings
-            told = _told(aim, runner, timings, device)
+            if not whole:
+                told = _told(aim, runner, timings, device)
         else:
             yield None
             if chosen.measure and device.type != "meta":
@@ -196,15 +204,20 @@ def prepared(
     return args, kwargs
 
 
-def _stopwatch(runner: Runner, options: Options, device: torch.device) -> Stopwatch:
+def _stopwatch(
+    aim: Target, runner: Runner, options: Options, device: torch.device, *, whole: bool
+) -> Stopwatch:
     on_gpu = device.type == "cuda"
-    return Stopwatch(
-        runner,
-        threads=options.threads,
-        budget_s=options.budget,
-        device=cuda.clock() if on_gpu else None,
-        place=(lambda: torch.cuda.device(device)) if on_gpu else nullcontext,
-    )
+    how: dict[str, Any] = {
+        "threads": options.threads,
+        "budget_s": options.budget,
+        "device": cuda.clock() if on_gpu else None,
+        "place": (lambda: torch.cuda.device(device)) if on_gpu else nullcontext,
+    }
+    if not whole:
+        return Stopwatch(runner, **how)
+    compiled = runner.calling(aim.compiled) if aim.compiled is not None else None
+    return WholeStopwatch(runner, compiled, **how)
 
 
 def _told(aim: Target, runner: Runner, timings: Timings, device: torch.device) -> guises.Told:
@@ -261,7 +274,8 @@ def _conversion(options: Options) -> dict[str, Any]:
     return how
 
 
-def _set_mode(aim: Target, mode: str) -> None:
+def set_mode(aim: Target, mode: str) -> None:
+    """Put modules into 'eval' or 'train' mode; 'as_is' leaves each as it is."""
     if mode == "as_is":
         return
     for module in aim.modules.values():
