@@ -6,9 +6,11 @@ trace or a figure. matplotlib is imported only when a figure is asked for.
 
 from magics.records import register_form, register_view
 from magics.renderers import comparison as _comparison
+from magics.renderers import sweep as _sweep
 from magics.renderers.html import render as _html
 from magics.renderers.page import render as _page
 from magics.renderers.plots import figure as _figure
+from magics.renderers.sweep_plot import figure as _sweep_figure
 from magics.renderers.terminal import render as _terminal
 from magics.renderers.text import render as _text
 from magics.renderers.trace import render as _trace
@@ -23,3 +25,8 @@ register_view("text/plain", _comparison.as_text, of="Comparison")
 register_view("text/html", _comparison.as_html, of="Comparison")
 register_form("page", _comparison.as_page, of="Comparison")
 register_form("terminal", _comparison.in_terminal, of="Comparison")
+register_view("text/plain", _sweep.as_text, of="Sweep")
+register_view("text/html", _sweep.as_html, of="Sweep")
+register_form("page", _sweep.as_page, of="Sweep")
+register_form("terminal", _sweep.in_terminal, of="Sweep")
+register_form("figure", _sweep_figure, of="Sweep")

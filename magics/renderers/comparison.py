@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from magics import units
@@ -14,7 +13,7 @@ from magics.renderers.html import drawn, warning
 from magics.renderers.html_table import HEAD, SMALL
 from magics.renderers.html_table import table as html_table
 from magics.renderers.page import document
-from magics.renderers.text import WIDTH, bar, fitting, lines
+from magics.renderers.text import WIDTH, bar, fitting, hanging, lines
 
 if TYPE_CHECKING:
     from magics.records import Comparison
@@ -27,22 +26,22 @@ _WIDE = "max-width:1000px;padding:0 8px"
 
 def as_text(comparison: Comparison) -> str:
     """Return a comparison as text: what each needs, how they differ and why, layer by layer."""
-    parts = [*_hanging("", words.title(comparison)), ""]
+    parts = [*hanging("", words.title(comparison)), ""]
     for letter, sentence in words.entrants(comparison):
-        parts += _hanging(f"{letter}  ", sentence)
+        parts += hanging(f"{letter}  ", sentence)
     for text in words.warnings(comparison):
-        parts += _hanging("! ", text)
+        parts += hanging("! ", text)
     for place in range(1, len(comparison.profiles)):
-        parts += ["", *_hanging("", words.verdict(comparison, place))]
+        parts += ["", *hanging("", words.verdict(comparison, place))]
         for text in words.reasons(comparison, place):
-            parts += _hanging("* ", text)
+            parts += hanging("* ", text)
         parts += _bars(comparison, place)
     kept, left_out = fitting(columns(comparison, _NAME), WIDTH)
     parts += ["", *lines(kept)]
     if left_out:
         names = ", ".join(dict.fromkeys(column.head for column in left_out))
-        parts += _hanging("", f"No room here for: {names}. The HTML report has all.")
-    parts += _hanging("", words.legend(comparison) + ".")
+        parts += hanging("", f"No room here for: {names}. The HTML report has all.")
+    parts += hanging("", words.legend(comparison) + ".")
     return "\n".join(parts)
 
 
@@ -70,10 +69,6 @@ def as_page(comparison: Comparison) -> str:
 def in_terminal(comparison: Comparison, stream: object) -> str:  # noqa: ARG001, part of the protocol
     """Return a comparison as text for a terminal."""
     return as_text(comparison)
-
-
-def _hanging(begin: str, text: str) -> list[str]:
-    return wrap(text, WIDTH, initial_indent=begin, subsequent_indent=" " * len(begin))
 
 
 def as_html(comparison: Comparison) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from magics import units
 from magics.errors import InputError, RecordError
@@ -14,12 +14,14 @@ from magics.renderers.column import clean
 from magics.renderers.table import label, whole_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from magics.records import LayerProfile, Profile
 
-_DASHED = (0, (5, 4))
-_GREY = "#7B7B7B"
+Kind = TypeVar("Kind")
+
+DASHED = (0, (5, 4))
+GREY = "#7B7B7B"
 _SIZE = (8.0, 5.0)  # inches
 
 
@@ -35,13 +37,35 @@ def figure(profile: Profile, kind: str) -> Any:  # noqa: ANN401, matplotlib is a
         RecordError: If the profile has nothing to show in it.
         ModuleNotFoundError: If matplotlib is not installed.
     """
-    if kind not in _KINDS:
-        raise InputError(f"plot: no such picture (got {kind!r}); {near(str(kind), _KINDS)}")
-    draw, possible, needs = _KINDS[kind]
+    draw, possible, needs = chosen(_KINDS, kind)
     if not possible(profile):
         raise RecordError(
             f"plot: {kind}: nothing to show in the profile of {profile.model}; it needs {needs}",
         )
+    return made(lambda figure: draw(figure, profile), words.title(profile))
+
+
+def chosen(kinds: Mapping[str, Kind], kind: str) -> Kind:
+    """Return the picture of a name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if kind not in kinds:
+        raise InputError(f"plot: no such picture (got {kind!r}); {near(str(kind), kinds)}")
+    return kinds[kind]
+
+
+def made(draw: Callable[[Any], None], title: str) -> Any:  # noqa: ANN401, matplotlib is an optional extra
+    """Return a figure under a title.
+
+    Args:
+        draw: Draws into a figure.
+        title: What it is about.
+
+    Raises:
+        ModuleNotFoundError: If matplotlib is not installed.
+    """
     try:
         pyplot = import_module("matplotlib.pyplot")
     except ModuleNotFoundError as error:
@@ -49,15 +73,15 @@ def figure(profile: Profile, kind: str) -> Any:  # noqa: ANN401, matplotlib is a
             "plot: matplotlib is not installed; pip install 'nbimport-convprofile[plot]'",
             name=error.name,
         ) from error
-    made = pyplot.figure(figsize=_SIZE, layout="constrained")
-    draw(made, profile)
-    made.suptitle(_plain(words.title(profile)), fontsize="medium")
+    drawn = pyplot.figure(figsize=_SIZE, layout="constrained")
+    draw(drawn)
+    drawn.suptitle(plain(title), fontsize="medium")
     if "inline" in pyplot.get_backend():
-        pyplot.close(made)  # the cell shows what it returns; left open, it would be shown twice
-    return made
+        pyplot.close(drawn)  # the cell shows what it returns; left open, it would be shown twice
+    return drawn
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text that matplotlib doesn't take for mathematics."""
     return text.replace("$", r"\$")
 
@@ -84,12 +108,12 @@ def _roofline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
         highest = max(*(point.intensity for point in found), ceilings.flops_per_s
                       / ceilings.bandwidth[-1][1]) * 2  # fmt: skip
         ends = dict.fromkeys((ceilings.bandwidth[0], ceilings.bandwidth[-1]))
-        for (size, rate), style in zip(ends, (_DASHED, "solid"), strict=False):
+        for (size, rate), style in zip(ends, (DASHED, "solid"), strict=False):
             ridge = ceilings.flops_per_s / rate
             axes.plot(
                 [min(lowest, ridge), ridge, max(highest, ridge)],
                 [min(lowest, ridge) * rate, ceilings.flops_per_s, ceilings.flops_per_s],
-                color=_GREY,
+                color=GREY,
                 linestyle=style,
                 label=f"{units.count(rate, 'B/s')} at {units.size(size)}, "
                 f"{units.count(ceilings.flops_per_s, 'FLOP/s')}",
@@ -98,7 +122,7 @@ def _roofline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
     names = ",  ".join(f"{point.number} {label(point.layer, 30)}" for point in numbered)
     axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity [FLOP/byte]",
              ylabel="speed [FLOP/s]")  # fmt: skip
-    axes.set_title(_plain(f"{series.roofline_reading(profile)}\n{names}"), fontsize="small")
+    axes.set_title(plain(f"{series.roofline_reading(profile)}\n{names}"), fontsize="small")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize="small")
 
@@ -115,7 +139,7 @@ def _timeline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
         _bars(upper, profile.layers, forward)
         if any(backward):
             upper.bar(range(1, len(backward) + 1), backward, bottom=forward, width=0.8,
-                      color="none", edgecolor=_GREY, hatch="////", linewidth=0.5,
+                      color="none", edgecolor=GREY, hatch="////", linewidth=0.5,
                       label="backward")  # fmt: skip
         upper.set_ylabel(f"time [{scale.unit}]")
         upper.legend(fontsize="small", ncols=2)
@@ -126,7 +150,7 @@ def _timeline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
         if upper is lower:
             lower.legend(fontsize="small", ncols=2)
     lower.set_xlabel("layer, in order of the calls")
-    upper.set_title(_plain(series.timeline_reading(profile)), fontsize="small")
+    upper.set_title(plain(series.timeline_reading(profile)), fontsize="small")
 
 
 def _bars(axes: Any, layers: Sequence[LayerProfile], values: Sequence[float]) -> None:  # noqa: ANN401, axes
@@ -139,7 +163,7 @@ def _bars(axes: Any, layers: Sequence[LayerProfile], values: Sequence[float]) ->
 def _field(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
     axes = made.subplots()
     found, extent = series.growth(profile), series.input_extent(profile)
-    axes.plot([place + 1 for place, _ in found], [size for _, size in found], color=_GREY, lw=1)
+    axes.plot([place + 1 for place, _ in found], [size for _, size in found], color=GREY, lw=1)
     layers = [profile.layers[place] for place, _ in found]
     for family in series.families_in(layers):
         some = [item for item in found if series.family(profile.layers[item[0]]) is family]
@@ -152,10 +176,10 @@ def _field(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
             zorder=3,
         )
     if extent:
-        axes.axhline(extent, color=_GREY, linestyle=_DASHED, label=f"the input: {extent}")
+        axes.axhline(extent, color=GREY, linestyle=DASHED, label=f"the input: {extent}")
     axes.set(xlabel="layer, in order of the calls", ylabel="receptive field [positions]",
              ylim=(0, None))  # fmt: skip
-    axes.set_title(_plain(series.growth_reading(profile)), fontsize="small")
+    axes.set_title(plain(series.growth_reading(profile)), fontsize="small")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize="small")
 

@@ -30,16 +30,26 @@ _MARKERS = {
     "v": "M0 4.5l4.5-8h-9z",
     "X": "M-4-2l2-2 2 2 2-2 2 2-2 2 2 2-2 2-2-2-2 2-2-2 2-2z",
     "P": "M-1.3-4.3h2.6v3h3v2.6h-3v3h-2.6v-3h-3v-2.6h3z",
+    "ring": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0zM-4.8 0a4.8 4.8 0 1 1 9.6 0a4.8 4.8 0 1 1-9.6 0z",
+    "dashes": "M-6-1h5v2h-5zM1-1h5v2h-5z",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Where a value lies between two ends, in proportion or by its logarithm."""
+    """Where a value lies between two ends, in proportion or by its logarithm.
+
+    Attributes:
+        low: The lower end.
+        high: The upper end.
+        log: By its logarithm.
+        at: Where to write numbers, if not at round ones.
+    """
 
     low: float
     high: float
     log: bool = False
+    at: tuple[float, ...] = ()
 
     def share(self, value: float) -> float:
         """Return 0 at the low end, 1 at the high end."""
@@ -49,6 +59,8 @@ class Axis:
 
     def ticks(self, most: int = 5) -> list[float]:
         """Return round numbers on the axis, at most about so many."""
+        if self.at:
+            return list(self.at)
         if self.log:
             first, last = ceil(log10(self.low) - 1e-9), floor(log10(self.high) + 1e-9)
             step = max(1, ceil((last - first + 1) / (most + 1)))

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 WIDTH = 120
 """Places in a line, where the terminal doesn't say."""
 
-_LEAST_WIDTH = 60
+LEAST_WIDTH = 60
+"""Places that a line has at least, however narrow a terminal is."""
+
 _NAME = 24
 _SHORTEST_NAME = 10
 _BAR = 8
@@ -53,23 +55,20 @@ def render(profile: Profile, places: int = WIDTH, ink: Ink = PLAIN) -> str:
         places: Places in a line; fewer than 60 count as 60.
         ink: How to set parts off.
     """
-    room = max(places, _LEAST_WIDTH)
+    room = max(places, LEAST_WIDTH)
 
-    def hanging(begin: str, text: str, code: str = "") -> list[str]:
-        found = wrap(text, room, initial_indent=begin, subsequent_indent=" " * width(begin))
-        if code and found:
-            found[0] = ink.on(code, begin) + found[0][len(begin) :]
-        return found
+    def said(begin: str, text: str, code: str = "") -> list[str]:
+        return hanging(begin, text, room, ink.on(code, begin))
 
     parts = [ink.on(ink.bold, line) for line in wrap(words.title(profile), room)] + [""]
     for word, sentence in words.facts(profile):
-        parts += hanging(f"{word:<9}", sentence, ink.bold)
+        parts += said(f"{word:<9}", sentence, ink.bold)
     for text in words.warnings(profile):
-        parts += hanging("! ", text, ink.warning)
+        parts += said("! ", text, ink.warning)
     most = reasons.most_expensive(profile)
     parts += ["", ink.on(ink.bold, "Most expensive")] if most else []
     for number, text in enumerate(most, 1):
-        parts += hanging(f"{number}. ", text)
+        parts += said(f"{number}. ", text)
     kinds = table.by_kind(profile)
     left_out: list[Column] = []
     if kinds:
@@ -79,14 +78,29 @@ def render(profile: Profile, places: int = WIDTH, ink: Ink = PLAIN) -> str:
     parts += ["", *lines(columns, ink)]
     if left_out or missing_here:
         names = ", ".join(dict.fromkeys(column.head for column in (*missing_here, *left_out)))
-        parts += hanging("", f"No room here for: {names}. to_csv() and the HTML report have all.")
-    parts += hanging("", words.legend(columns) + ".")
+        parts += said("", f"No room here for: {names}. to_csv() and the HTML report have all.")
+    parts += said("", words.legend(columns) + ".")
     for text in words.notes(profile):
-        parts += hanging("* ", text)
+        parts += said("* ", text)
     missing = words.uncounted(profile)
     if missing:
-        parts += ["", *hanging("", missing)]
+        parts += ["", *said("", missing)]
     return "\n".join(parts)
+
+
+def hanging(begin: str, text: str, room: int = WIDTH, shown: str = "") -> list[str]:
+    """Return a text in lines, behind something that the others than the first are indented by.
+
+    Args:
+        begin: What stands before it.
+        text: The text.
+        room: Places in a line.
+        shown: The beginning with its ink, if it has any.
+    """
+    found = wrap(text, room, initial_indent=begin, subsequent_indent=" " * width(begin))
+    if shown and found:
+        found[0] = shown + found[0][len(begin) :]
+    return found
 
 
 def _layers(profile: Profile, room: int) -> list[Column]:

@@ -9,12 +9,12 @@ from magics.renderers.column import clean, printable
 from magics.renderers.table import label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from magics.records import Ceilings, Profile
     from magics.renderers.column import Column
 
-_CLOCKS = {"wall": "wall clock", "cpu": "processor time", "cuda": "CUDA events"}
+CLOCKS = {"wall": "wall clock", "cpu": "processor time", "cuda": "CUDA events"}
 _BUSY = 1.1  # wall over processor time from which on others are noticed
 _FEW_NAMES = 3
 
@@ -33,7 +33,7 @@ def facts(profile: Profile) -> list[tuple[str, str]]:
         ("work", _work(profile)),
         ("ceilings", _ceilings(profile.ceilings)),
         ("memory", _memory(profile)),
-        ("setting", _setting(profile)),
+        ("setting", setting(profile.environment)),
     ]
     return [(word, clean(sentence)) for word, sentence in found if sentence]
 
@@ -51,7 +51,7 @@ def _time(profile: Profile) -> str:
         return f"the cell ran once and took {units.seconds(whole)}{part}; clocks included"
     if plain is None:
         return "not measured: these are counts only"
-    clock = _CLOCKS.get(plain.clock, plain.clock)
+    clock = CLOCKS.get(plain.clock, plain.clock)
     text = f"one forward of the model as it is takes {units.seconds(plain.median_s)}"
     if back is not None:
         text += f", one backward {units.seconds(back.median_s)}"
@@ -73,17 +73,22 @@ def _quality(profile: Profile) -> str:
         )
     if profile.noise is not None:
         parts.append(f"repeated, a layer's time differs by {units.percent(profile.noise)}")
-    parts += _contention(profile.environment.get("contention", ""))
+    parts += contention([profile.environment])
     return "; ".join(parts)
 
 
-def _contention(told: str) -> list[str]:
-    try:
-        factor = float(told.removesuffix("x"))
-    except ValueError:
+def contention(environments: Iterable[Mapping[str, str]]) -> list[str]:
+    """Say how busy the machine was, at the worst of several times; nothing if none tells."""
+    factors = []
+    for environment in environments:
+        try:
+            factors.append(float(environment["contention"].removesuffix("x")))
+        except (KeyError, ValueError):
+            continue
+    if not factors:
         return []
-    how = "quiet" if factor < _BUSY else "kept busy by other programs"
-    return [f"the machine was {how} (wall time {factor:.2f} times the processor time)"]
+    how = "quiet" if max(factors) < _BUSY else "kept busy by other programs"
+    return [f"the machine was {how} (wall time {max(factors):.2f} times the processor time)"]
 
 
 def _work(profile: Profile) -> str:
@@ -149,8 +154,8 @@ _MEMORY = {
 }
 
 
-def _setting(profile: Profile) -> str:
-    known = profile.environment
+def setting(known: Mapping[str, str]) -> str:
+    """Say what a model ran on and how, as far as an environment tells."""
     threads = known.get("threads", "")
     parts = [
         f"{known['mode']} mode" if known.get("mode") else "",
