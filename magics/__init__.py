@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from magics.errors import ConvProfileError
-    from magics.records import Comparison, LayerProfile, Measurement, Profile
+    from magics.records import Comparison, LayerProfile, Measurement, Profile, Spread
     from magics.session import profile
     from magics.studies.compare import compare
     from magics.theory import Cost, Layer, register_formula
@@ -32,6 +32,7 @@ __all__ = [
     "LayerProfile",
     "Measurement",
     "Profile",
+    "Spread",
     "compare",
     "load_ipython_extension",
     "profile",
@@ -47,6 +48,7 @@ _HOMES = {
     "LayerProfile": "magics.records",
     "Measurement": "magics.records",
     "Profile": "magics.records",
+    "Spread": "magics.records",
     "compare": "magics.studies.compare",
     "profile": "magics.session",
     "register_formula": "magics.theory",

@@ -13,6 +13,7 @@ from magics.records.measurement import Measurement
 from magics.records.profile import RELEVANT_SHARE, Profile
 from magics.records.ratio import Ratio
 from magics.records.selecting import View
+from magics.records.spread import Rank, Spread
 from magics.records.sweep import Sweep, SweepAxis, SweepPoint
 from magics.records.totals import Totals, Uncounted
 from magics.records.views import register_form, register_view
@@ -27,9 +28,11 @@ __all__ = [
     "MatchedLayers",
     "Measurement",
     "Profile",
+    "Rank",
     "Ratio",
     "Ratios",
     "ReceptiveField",
+    "Spread",
     "Sweep",
     "SweepAxis",
     "SweepPoint",
