@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 BUILD = build
 DEMO = demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb
+CHECK_DEMOS = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+	--nbval-sanitize-with demo_notebooks/sanitize.cfg -p no:cacheprovider demo_notebooks
+RUNS = 20
 
 # What is tested of the cache is switched off by this variable.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,10 +14,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test browser chromium check lint types contracts format bench soak clean
+.PHONY: help demo demo-all test browser chromium check lint types contracts format bench soak soak-demos clean
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +42,9 @@ demo: $(VENV)/demo.stamp ## run the demo notebook; leave it, and a page of it, u
 	@echo "executed notebook:  $(CURDIR)/$(BUILD)/$(notdir $(DEMO))"
 	@echo "page:               $(CURDIR)/$(BUILD)/$(notdir $(DEMO:.ipynb=.html))"
 
+demo-all: $(VENV)/demo.stamp ## run all demo notebooks; leave a site of them under build/site
+	$(BIN)/python demo_notebooks/make_site.py $(BUILD)/site
+
 # Debian's Chromium, which the browser tests drive; without it they are skipped, and say so.
 browser:
 	@command -v chromium >/dev/null || $(MAKE) -s chromium || \
@@ -51,8 +57,7 @@ chromium:
 
 test: $(VENV)/test.stamp browser ## run all tests, the demo notebooks included
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
-		--nbval-sanitize-with demo_notebooks/sanitize.cfg -p no:cacheprovider demo_notebooks
+	$(CHECK_DEMOS)
 
 check: lint types contracts test ## everything a change has to pass
 
@@ -77,6 +82,9 @@ bench: $(VENV)/test.stamp ## measure against peers and limits; about ten minutes
 
 soak: $(VENV)/test.stamp ## the slow tests
 	$(BIN)/python -m pytest -m slow
+
+soak-demos: $(VENV)/test.stamp ## check the demo notebooks 20 times while the machine is busy
+	$(BIN)/python demo_notebooks/repeat.py $(RUNS) $(CHECK_DEMOS)
 
 clean: ## remove what the commands made
 	rm -rf $(VENV) $(BUILD)
