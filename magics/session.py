@@ -28,7 +28,7 @@ from magics.measurement.state import preserved
 from magics.measurement.timing import Stopwatch
 from magics.measurement.whole import WholeStopwatch
 from magics.options import Options
-from magics.progress import part, report
+from magics.progress import counted, part, report
 
 if TYPE_CHECKING:
     from magics.measurement.calls import Call
@@ -135,6 +135,7 @@ def profiling(
         report(0.0, "reading the model")
         tape, root = _captured(aim, args, kwargs, watch, fields=chosen.receptive_field)
         rows = plan(root, aim, backward=chosen.backward)
+        counted(rows.rows)
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]
         watch.restore()
         device = device_of(aim.modules.values(), tensors)

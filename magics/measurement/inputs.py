@@ -73,10 +73,9 @@ def prepare(
             f"pass tensors, or a shape such as 1x3x224x224",
         )
     given = [*inputs, *kwargs.values()]
-    shapes = [_as_shape(value) for value in inputs]
+    shapes = [as_shape(value) for value in inputs]
     # A keyword may be meant as it is: mode="bilinear", output_size=[7, 7].
-    shapes += [_as_shape(v) if isinstance(v, str) and "x" in v and _SHAPE.fullmatch(v) else None
-               for v in kwargs.values()]  # fmt: skip
+    shapes += [as_shape(value) if is_shape_text(value) else None for value in kwargs.values()]
     if batch is not None:
         if not any(shapes):
             raise InputError(
@@ -101,7 +100,12 @@ def prepare(
     return tuple(args), named
 
 
-def _as_shape(value: object) -> tuple[int, ...] | None:
+def as_shape(value: object) -> tuple[int, ...] | None:
+    """Return the shape that a value stands for, or `None` for an input that is meant as it is.
+
+    Raises:
+        InputError: If it is text and no shape.
+    """
     if isinstance(value, str):
         shape = parse_shape(value)
         if shape is None:
@@ -115,6 +119,11 @@ def _as_shape(value: object) -> tuple[int, ...] | None:
     if not all(type(item) is int for item in value):
         return None
     return parse_shape("x".join(map(str, value)))
+
+
+def is_shape_text(value: object) -> bool:
+    """Return whether a keyword's value is a shape in words: '8x3x224x224', not 'bilinear'."""
+    return isinstance(value, str) and "x" in value and _SHAPE.fullmatch(value) is not None
 
 
 def _required(target: Target) -> list[str]:

@@ -27,6 +27,7 @@ from magics.measurement.clock import NANOSECOND, Clock
 from magics.measurement.events import Attribution, EventLog, call_cost, forest
 from magics.measurement.interpose import replaced_functions
 from magics.measurement.modules import replaced_forwards
+from magics.measurement.operators import tensors_in
 from magics.measurement.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ class Runner:
         """Call the model, and nothing else."""
         return self._target.call(*self._args, **self._kwargs)
 
+    def inputs(self) -> list[torch.Tensor]:
+        """Return the tensors that the model is called with."""
+        return tensors_in((self._args, self._kwargs))
+
     def calling(self, call: Callable[..., Any]) -> Runner:
         """Return a runner of another callable that stands for the same model."""
         return Runner(
@@ -126,8 +131,13 @@ class Runner:
         self._clean()
         return _wholes(clock, marks)
 
-    def plain(self, clock: Clock) -> Passes:
-        """Run the model as it is."""
+    def plain(self, clock: Clock, *, restored: bool = True) -> Passes:
+        """Run the model as it is.
+
+        Args:
+            clock: The clock to read.
+            restored: Put back what it wrote, as is to be done at last after every few runs.
+        """
         call, args, kwargs = self._target.call, self._args, self._kwargs
         begin = clock.read()
         result = call(*args, **kwargs)
@@ -140,7 +150,7 @@ class Runner:
             _backward(outputs, ones)
             marks.append(clock.read())
         del result
-        self._clean()
+        self._clean(restored=restored)
         return _wholes(clock, marks)
 
     def instrumented(self, meter: Meter) -> Passes:
@@ -177,9 +187,10 @@ class Runner:
         """Leave gradients as they were found."""
         self._gradients.put_back()
 
-    def _clean(self) -> None:
+    def _clean(self, *, restored: bool = True) -> None:
         self._gradients.clear()
-        self._watch.restore()
+        if restored:
+            self._watch.restore()
 
 
 class Meter:

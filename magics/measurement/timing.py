@@ -20,6 +20,7 @@ import torch
 from magics.errors import ConvProfileError, ForwardError
 from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
 from magics.measurement.contention import CONTENDED, Contention
+from magics.measurement.pace import Pace
 from magics.measurement.runs import Meter
 from magics.measurement.timings import Timings
 from magics.progress import report
@@ -33,15 +34,6 @@ if TYPE_CHECKING:
 WARM_UPS = 2
 """Runs of a new shape before measuring, for kernels are chosen in them; capturing was one."""
 
-_BUDGET_S = (1.0, 10.0)
-"""How long to measure, unless told otherwise: at least and at most [s]."""
-
-_BUDGET_RUNS = 11
-"""How many runs to measure, unless told otherwise and within those limits.
-
-Five rounds and a first run: with what else a profile runs, it stays within 15 forwards.
-"""
-
 _MIN_CONTENDED_ROUNDS = 3
 _LEAST_S = 0.1  # of tiny models, a few rounds would be stable by accident
 _PROBE_S = 0.05
@@ -51,9 +43,11 @@ class Stopwatch:
     """Measures what a runner runs.
 
     Attributes:
+        pace: How long, where `budget_s` doesn't tell.
         timings: What was measured.
         device: The clock of the device, if it has one of its own.
         budget_s: How long to measure at most, `None` for a default [s].
+        keeps_clock: The clock and the threads stay as they are, whoever else works here.
         turn: Makes the state of torch and of the modules that of this model, for a while.
     """
 
@@ -75,6 +69,7 @@ class Stopwatch:
             device: The clock of the device, if it has one of its own.
             place: Makes the device that works the current one.
         """
+        self.pace, self.keeps_clock = Pace(), False
         self.budget_s, self.device = budget_s, device
         self.turn: Callable[[], AbstractContextManager[object]] = nullcontext
         self._runner, self._place = runner, place
@@ -196,7 +191,8 @@ class _Race:
         # Processor time of one thread and of several can't be compared, nor can the clock of
         # a device be replaced.
         alike = len({watch.threads_alone for watch in watches}) == 1
-        self._can_change = alike and all(watch.device is None for watch in watches)
+        kept = any(watch.device is not None or watch.keeps_clock for watch in watches)
+        self._can_change = alike and not kept
 
     def run(self) -> None:
         contention = Contention(max(watch.timings.threads for watch in self._watches))
@@ -225,7 +221,7 @@ class _Race:
         changed = self._undisturbed(max(self._contention, contention.ratio()))
         begin = WALL.read()
         length = self._plain()
-        budget = self._budget(length, _BUDGET_RUNS - WARM_UPS)
+        budget = self._budget(length, done=WARM_UPS)
         deadline = begin + budget if self._budget_s is None else max(deadline, begin + budget / 2)
         if changed:
             self._warm_up(1, length, deadline)
@@ -244,11 +240,15 @@ class _Race:
         changed = [watch.undisturbed(ratio) for watch in self._watches]
         return any(changed)
 
-    def _budget(self, length_s: float, runs: int = _BUDGET_RUNS) -> float:
-        """Return how long to measure runs of some length [ns]."""
-        least, most = (limit * len(self._watches) for limit in _BUDGET_S)
-        usual = min(max(runs * length_s, least), most)
-        return (self._budget_s or usual) / NANOSECOND
+    @property
+    def _pace(self) -> Pace:
+        return self._watches[0].pace
+
+    def _budget(self, length_s: float, done: int = 0) -> float:
+        """Return how long to measure runs of some length, of which some are done [ns]."""
+        least, most = (limit * len(self._watches) for limit in self._pace.limits_s)
+        usual = min(max((self._pace.runs - done) * length_s, least), most)
+        return max(self._budget_s or usual, self._pace.runs_always * length_s) / NANOSECOND
 
     def _plain(self) -> float:
         return sum(watch.plain() for watch in self._watches)
@@ -272,7 +272,7 @@ class _Race:
         """Do rounds while the next one is likely to end before the deadline; one at least."""
         length = 0
         start = WALL.read()
-        enough = start + _LEAST_S / NANOSECOND
+        enough = start + max(_LEAST_S, self._pace.enough_s) / NANOSECOND
         waiting = set(self._watches)
         while waiting:
             begin = WALL.read()

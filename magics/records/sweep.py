@@ -64,8 +64,11 @@ class SweepPoint:
         peak_bytes: Most alive at any moment, of what the run makes; parameters, buffers and
             inputs are not in it [bytes].
         predicted_bytes: What `peak_bytes` was said to become, before it ran [bytes].
+        allocator_bytes: Most that the allocator handed out, workspace of kernels included,
+            where it tells [bytes].
         input_bytes: Size of the inputs [bytes].
-        peaks: The peak at each row and, last, as a whole; what a prediction needs [bytes].
+        peaks: What is alive after each operator that makes something; predictions go by it
+            [bytes].
         runs: How often the model ran for this, forward and, where asked, backward.
         busy_s: All that the point took, on the clock of `forward` [s].
         seconds: All that the point took, on the wall clock [s].
@@ -87,6 +90,7 @@ class SweepPoint:
     bytes_moved: int | None = None
     peak_bytes: int | None = None
     predicted_bytes: int | None = None
+    allocator_bytes: int | None = None
     input_bytes: int | None = None
     peaks: tuple[int, ...] = ()
     runs: int = 0

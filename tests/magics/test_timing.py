@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.nn.functional import max_pool2d
 
 import magics
-from magics.measurement import timing
+from magics.measurement.pace import Pace
 
 COUNTS_AND_TIMES = {"memory": False, "roofline": False, "receptive_field": False}
 CONV, NORM, RELU = COSTS["convolution"], COSTS["native_batch_norm"], COSTS["relu"]
@@ -279,5 +279,5 @@ def test_a_budget_can_be_had_that_is_far_too_short(time):
 
 
 def test_the_default_budget_has_a_least_and_a_most(time):
-    least, most = timing._BUDGET_S
+    least, most = Pace().limits_s
     assert 0 < least < most <= 10
