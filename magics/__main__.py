@@ -1,26 +1,31 @@
-"""``python -m magics MODULE:MODEL SHAPE``: the text table, without IPython."""
+"""``python -m magics MODULE:MODEL SHAPE``: what the magic shows, as text, without IPython."""
 
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import magics
+from magics import outcome, questions
 from magics.arguments import parser
 from magics.bars import bar_for
 from magics.errors import ConvProfileError, InputError
 from magics.expressions import evaluate
-from magics.outcome import Outcome, add_options
-from magics.progress import reported_to
+from magics.outcome import Outcome
+from magics.progress import counted_to, reported_to
+from magics.questions import COMPARE
 from magics.records.views import formed
 from magics.studies import history
 
 if TYPE_CHECKING:
-    from magics.records import Comparison, Profile
+    from collections.abc import Sequence
+
+    from magics.questions import Asked
+    from magics.records.saved import Saved
 
 _EXAMPLES = """\
 examples:
@@ -28,22 +33,27 @@ examples:
   python -m magics demo_notebooks/lib/nets.ipynb:mobilenet_v2 8x3x224x224 --budget 10
   python -m magics compare last_week.json today.json --fail-over 5%
   python -m magics nets:resnet18 1x3x224x224 --only conv --top 10 --save resnet18.html
+  python -m magics --compare nets:dense nets:separable 1x64x56x56
+  python -m magics --sweep batch=1,2,4,... nets:resnet18 1x3x224x224 --save batches.json
+  python -m magics --advise nets:resnet18 8x3x224x224
+  torchrun --nproc-per-node 2 -m magics --distributed nets:resnet18 8x3x224x224
 """
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Profile the model that the command line names, and print its table.
+    """Do what the command line asks about the model that it names, and print what is found.
 
     Returns:
         0; 2 after a wrong argument, with one line on standard error; 130 after Ctrl-C, with
-        the table of what had been measured.
+        what had been measured.
     """
     given_words = sys.argv[1:] if arguments is None else arguments
     if given_words[:1] == ["compare"]:
         return _compared(given_words[1:])
     known = parser("python -m magics", "Show what each layer of a PyTorch model costs.", _EXAMPLES)
-    add_options(known)
+    outcome.add_options(known)
+    questions.add_options(known)
     known.add_argument("-h", "--help", action="help", help="show this and end")
     known.add_argument(
         "model",
@@ -52,19 +62,35 @@ def main(arguments: list[str] | None = None) -> int:
     )
     known.add_argument("inputs", metavar="SHAPE", nargs="*", default=(),
                        help="such as 1x3x224x224")  # fmt: skip
+    silent = _is_silent(given_words)
     try:
         known.options_known(given_words)
         given = vars(known.parse_intermixed_args(given_words))
-        outcome = Outcome.taken_from(given)
-        model = load(given.pop("model"))
-        result, status = _profiled(model, given)
-        sys.stdout.write(f"{_writable(outcome.of(result))}\n")
+        if silent:
+            given.pop("save", None)
+        asked = questions.taken_from(given)
+        what = Outcome.taken_from(given)
+        with counted_to(what.view.check):
+            found, status = _answered(asked, given.pop("model"), given.pop("inputs"), given)
+        if found is not None:  # else another process prints it
+            sys.stdout.write(f"{_writable(what.of(found))}\n")
     except ConvProfileError as error:
+        if silent:
+            return 0
         sys.stderr.write(f"python -m magics: {error}\n")
         return 2
     except KeyboardInterrupt:
         return _INTERRUPTED
     return status
+
+
+def _is_silent(words: Sequence[str]) -> bool:
+    """Return whether this is one of several ranks, of which the first speaks for all.
+
+    What fails on one fails on all. The others end with 0 then: torchrun would end the first one
+    before it has said a word.
+    """
+    return "--distributed" in words and os.environ.get("RANK", "0") != "0"
 
 
 def _compared(words: list[str]) -> int:
@@ -82,12 +108,17 @@ def _compared(words: list[str]) -> int:
     return status
 
 
-def _profiled(model: object, given: dict[str, Any]) -> tuple[Profile, int]:
-    """Return the profile, or what Ctrl-C left of it, and what to tell the shell."""
-    inputs = given.pop("inputs")
+def _answered(
+    asked: Asked, model: str, inputs: Sequence[str], given: dict[str, Any]
+) -> tuple[Saved | None, int]:
+    """Return what is found, or what Ctrl-C left of it, and what to tell the shell."""
     try:
-        with reported_to(bar_for()):
-            return magics.profile(model, *inputs, **given), 0
+        with reported_to(None if _is_silent(["--" + asked.question.option]) else bar_for()):
+            if asked.question.loading:
+                return asked.question.call("loading")(lambda: load(model), inputs, given), 0
+            others = asked.question is COMPARE
+            values = [load(model), *(load(x) if others and ":" in x else x for x in inputs)]
+            return asked.answer(values, {}, given, {}), 0
     except KeyboardInterrupt as interruption:
         partial = getattr(interruption, "partial", None)
         if partial is None:
@@ -95,7 +126,7 @@ def _profiled(model: object, given: dict[str, Any]) -> tuple[Profile, int]:
         return partial, _INTERRUPTED
 
 
-def _writable(record: Profile | Comparison) -> str:
+def _writable(record: Saved) -> str:
     """Return the report for this terminal, without what its encoding lacks, such as the bars."""
     return _encodable(formed(record, "terminal", sys.stdout))
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, NoReturn
 
 from magics.errors import InputError
-from magics.hints import near
+from magics.hints import nearest
 from magics.options import DTYPES, LAYOUTS, MODES
 
 if TYPE_CHECKING:
@@ -47,7 +47,26 @@ class Parser(argparse.ArgumentParser):
                 continue
             grouped = not option.startswith("--") and option[:2] in known  # -oNAME, -rq
             if len(option) > 1 and not grouped:
-                raise InputError(f"{option}: no such option; {near(option, sorted(known))}")
+                raise InputError(f"{option}: no such option; {_hint(option, known)}")
+
+
+def _hint(option: str, known: Iterable[str]) -> str:
+    """Return what to write instead of an unknown option; hyphens alone make none alike."""
+    bare = option.lstrip("-")
+    if bare in _OTHERWISE:
+        return _OTHERWISE[bare]
+    options = {name.lstrip("-"): name for name in sorted(known)}
+    close = nearest(bare, options)
+    if close is not None:
+        return f"did you mean {options[close]}?"
+    return f"choose from {', '.join(options.values())}"
+
+
+_OTHERWISE = {
+    "kwargs": "write the model's keyword arguments as they are: NAME=EXPRESSION",
+    "measure": "times are measured unless there is a --no-measure",
+}
+"""Options of `magics.profile` that a line has no option for, and what to write instead."""
 
 
 def _is_number(text: str) -> bool:

@@ -26,5 +26,11 @@ def near(name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> str:
         unlisted: Other spellings, which are suggested only when near.
     """
     listed = list(known)
-    close = get_close_matches(name, [*sorted(listed), *unlisted], n=1)
-    return f"did you mean {close[0]}?" if close else f"choose from {', '.join(listed)}"
+    close = nearest(name, [*sorted(listed), *unlisted])
+    return f"did you mean {close}?" if close else f"choose from {', '.join(listed)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return what a mistyped name most likely stands for, or `None` where nothing is near."""
+    close = get_close_matches(name, list(known), n=1)
+    return close[0] if close else None

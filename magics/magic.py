@@ -1,4 +1,4 @@
-"""`%convprofile`: parse, call `magics.profile` or `magics.compare`, display. Nothing else."""
+"""`%convprofile`: parse, ask, display. Nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from IPython.core.magic import (
 )
 from IPython.display import display
 
-from magics import cell_runner, compare, completion, profile
+from magics import cell_runner, completion
 from magics.bars import bar_for
 from magics.cell import profile_cell
 from magics.errors import ConvProfileError
-from magics.expressions import evaluate
 from magics.progress import reported_to
 from magics.request import PARSER, Request, read
 from magics.session import Interrupted
@@ -26,7 +25,7 @@ from magics.session import Interrupted
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from magics.records import Comparison, Profile
+    from magics.records.saved import Saved
 
 
 @magics_class
@@ -40,7 +39,7 @@ class ConvProfileMagics(Magics):
     @line_cell_magic
     def convprofile(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
-    ) -> Profile | Comparison | None:
+    ) -> Saved | None:
         """Show what each layer of a model costs on an input, or in a cell."""
         __tracebackhide__ = True
         name = "%convprofile" if cell is None else "%%convprofile"
@@ -50,7 +49,7 @@ class ConvProfileMagics(Magics):
                 print(PARSER.format_help())  # noqa: T201, what was asked for
                 return None
             if cell is None:
-                return self._shown(request, self._profile(request, local_ns or {}))
+                return self._shown(request, self._answer(request, local_ns or {}))
             options = request.for_cell()
             run = cell_runner.prepared(self.shell, cell)
         except ConvProfileError as error:
@@ -67,18 +66,16 @@ class ConvProfileMagics(Magics):
 
     convprofile.__doc__ = PARSER.format_help()
 
-    def _profile(self, request: Request, local_ns: dict[str, Any]) -> Profile | Comparison:
-        names = {**self.shell.user_ns, **local_ns}
-        model, *inputs = (evaluate(text, names) for text in request.texts)
-        named = {key: evaluate(text, names) for key, text in request.named.items()}
+    def _answer(self, request: Request, local_ns: dict[str, Any]) -> Saved | None:
         try:
             with reported_to(bar_for(self.shell)):
-                study = compare if request.compare else profile
-                return study(model, *inputs, kwargs=named, **request.options)
+                return request.answer({**self.shell.user_ns, **local_ns})
         except Interrupted as interruption:
             return interruption.partial
 
-    def _shown(self, request: Request, found: Profile | Comparison) -> Profile | Comparison | None:
+    def _shown(self, request: Request, found: Saved | None) -> Saved | None:
+        if found is None:  # another process shows it
+            return None
         view = request.outcome.of(found)
         if request.name:
             self.shell.user_ns[request.name] = view

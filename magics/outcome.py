@@ -1,15 +1,15 @@
-"""What becomes of a profile that a line asked for: which view of it, and in which files."""
+"""What becomes of a result that a line asked for: which view of it, and in which files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from magics.arguments import either, unquoted
 from magics.errors import InputError
-from magics.records import Comparison
-from magics.records.selecting import FAMILIES, SORTS, View
+from magics.records import Comparison, Profile, Sweep
+from magics.records.selecting import FAMILIES, SORTS, View, counts_of
 from magics.studies import history
 from magics.studies.compare import saved_profile
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from magics.arguments import Parser
-    from magics.records import Profile
+    from magics.records.saved import Saved
 
-_WRITERS: Mapping[str, Callable[[Profile | Comparison, Path], str]] = {
+_WRITERS: Mapping[str, Callable[[Saved, Path], str]] = {
     ".json": lambda found, path: found.to_json(path),
     ".csv": lambda found, path: found.to_csv(path),
     ".html": lambda found, path: found.to_html(path),
@@ -32,12 +32,12 @@ _UNMEASURED = {"measure": False, "memory": False, "roofline": False, "kernels": 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to make of a profile.
+    """What to make of a result.
 
     Attributes:
         view: What of it is shown, returned, stored and saved.
         files: Where to save it.
-        older: What to compare it with, and the name of the file that this is from.
+        older: The view of a profile to compare with, and the name of the file that it is from.
     """
 
     view: View
@@ -59,29 +59,34 @@ class Outcome:
         view = View(**chosen)
         files = tuple(map(_checked, options.pop("save", ())))
         against = options.pop("against", None)
-        older = (saved_profile(against), Path(against).name) if against else None
+        older = (view.of(saved_profile(against)), Path(against).name) if against else None
         if view.stable:
             options.update(_UNMEASURED)
         return cls(view, files, older)
 
-    def of(self, found: Profile | Comparison) -> Profile | Comparison:
-        """Return the view of a profile, having saved it, or its comparison with an older one.
+    def of(self, found: Saved) -> Saved:
+        """Return the view of a result, having saved it, or its comparison with an older one.
 
         Raises:
             InputError: If there is no such view, or a file can't be written.
         """
-        if isinstance(found, Comparison):
-            view: Profile | Comparison = history.viewed(found, self.view)
-            self._save(view)
-            return view
-        view = self.view.of(found)
+        view = self._viewed(found)
         self._save(view)
-        if self.older is None:
+        if self.older is None or not isinstance(view, Profile):
             return view
         older, name = self.older
-        return history.against(self.view.of(older), view, name)
+        return history.against(older, view, name)
 
-    def _save(self, view: Profile | Comparison) -> None:
+    def _viewed(self, found: Saved) -> Saved:
+        if isinstance(found, Profile):
+            return self.view.of(found)
+        if isinstance(found, Comparison):
+            return history.viewed(found, self.view)
+        if isinstance(found, Sweep) and self.view.stable:
+            found = counts_of(found)
+        return replace(found, digits=self.view.digits or found.digits)
+
+    def _save(self, view: Saved) -> None:
         for path in self.files:
             try:
                 _WRITERS[path.suffix](view, path)

@@ -1,6 +1,7 @@
 """How far a long piece of work is: told here by whoever works, shown by whoever wants to.
 
-Nobody shows anything unless asked to; telling costs less than a microsecond then.
+Nobody shows anything unless asked to; telling costs less than a microsecond then. Which layers
+a profile has is told, too, as soon as it is known: whoever asked for others can end it there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+
+class Named(Protocol):
+    """A layer, as far as layers are chosen by it."""
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of layer."""
 
 
 class Receiver(Protocol):
@@ -80,3 +93,27 @@ def report(done: float, text: str) -> None:
     if here is not None:
         share = min(1.0, max(0.0, done))
         here.receiver.report(here.begin + share * (here.end - here.begin), text)
+
+
+_check: ContextVar[Callable[[Sequence[Named]], None] | None] = ContextVar("check", default=None)
+
+
+@contextmanager
+def counted_to(check: Callable[[Sequence[Named]], None]) -> Iterator[None]:
+    """Let every profile inside tell its layers before it measures them.
+
+    Args:
+        check: Is told the layers; what it raises ends the profile.
+    """
+    before = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(before)
+
+
+def counted(layers: Sequence[Named]) -> None:
+    """Tell which layers a profile has, in the order of their calls."""
+    check = _check.get()
+    if check is not None:
+        check(layers)

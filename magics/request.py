@@ -1,4 +1,4 @@
-"""A line of `%convprofile`, read: options, expressions, and what becomes of the profile."""
+"""A line of `%convprofile`, read: question, options, expressions, and what becomes of it all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import keyword
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from magics import outcome, questions
 from magics.arguments import Parser, parser, unquoted
 from magics.errors import InputError
-from magics.expressions import expressions, words
-from magics.outcome import Outcome, add_options
+from magics.expressions import evaluate, expressions, words
+from magics.outcome import Outcome
+from magics.progress import counted_to
+from magics.questions import PROFILE, Asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from magics.records.saved import Saved
 
 _EXAMPLES = """\
 examples:
@@ -20,6 +25,9 @@ examples:
   %convprofile make_net(width=2) images[:8] --mode eval -o before
   %convprofile net x --only conv,bn --sort time --top 10 --save net.html
   %convprofile --compare dense separable 1x64x56x56
+  %convprofile --sweep batch=1,2,4,... net 3x224x224
+  %convprofile --sweep batch=8,16,32 --sweep layout=contiguous,channels_last net x --resume s.json
+  %convprofile --advise net x
   profile = %convprofile -r net x mask=m --budget 10
 
 on the first line of a cell, every layer that the cell calls, in its one run:
@@ -37,7 +45,8 @@ def line_parser() -> Parser:
         "Show what each layer of a PyTorch model costs on an input.",
         _EXAMPLES,
     )
-    add_options(made)
+    outcome.add_options(made)
+    questions.add_options(made)
     add = made.add_argument
     add(
         "-r",
@@ -45,7 +54,7 @@ def line_parser() -> Parser:
         dest="returned",
         action="store_true",
         default=False,
-        help="return the profile instead of showing it",
+        help="return what is found instead of showing it",
     )
     add(
         "-o",
@@ -53,12 +62,9 @@ def line_parser() -> Parser:
         metavar="NAME",
         type=unquoted,
         default=None,
-        help="store the profile under this name",
+        help="store what is found under this name",
     )
     add("-q", "--quiet", action="store_true", default=False, help="show nothing")
-    add("--compare", action="store_true", default=False,
-        help="compare the models (or saved profiles) that come first; or one model in the modes "
-        "that an option lists: --mode eval,train")  # fmt: skip
     add("-h", "--help", action="store_true", default=False, help="show this")
     add("what", metavar="MODEL INPUT", nargs="*", default=(),
         help="expressions; an INPUT may be a shape such as 8x3x224x224, "
@@ -74,26 +80,40 @@ class Request:
     """What a line asks for.
 
     Attributes:
-        texts: Expressions: the model and its inputs.
-        named: Expressions of its keyword arguments.
+        texts: Expressions: the model, or models, and inputs.
+        named: Expressions of the model's keyword arguments.
+        asked: What it wants to know.
         options: Options of the profile.
         outcome: What becomes of it.
         returned: Return it instead of showing it.
         quiet: Show nothing.
         name: Store it under this name.
         help: Show the options, and do nothing else.
-        compare: The first expressions are models, to be compared.
     """
 
     texts: tuple[str, ...]
     named: Mapping[str, str]
+    asked: Asked
     options: dict[str, Any]
     outcome: Outcome
     returned: bool = False
     quiet: bool = False
     name: str | None = None
     help: bool = field(default=False)
-    compare: bool = False
+
+    def answer(self, names: Mapping[str, Any]) -> Saved | None:
+        """Return what the line asks for, or `None` where another process shows it.
+
+        Args:
+            names: The namespace of its expressions.
+
+        Raises:
+            ConvProfileError: If something is wrong with what it says.
+        """
+        values = [evaluate(text, names) for text in self.texts]
+        named = {name: evaluate(text, names) for name, text in self.named.items()}
+        with counted_to(self.outcome.view.check):
+            return self.asked.answer(values, named, self.options, names)
 
     def for_cell(self) -> dict[str, Any]:
         """Return the options of a cell's profile.
@@ -107,10 +127,11 @@ class Request:
                 f"a cell says itself what it runs (got {text!r}); leave it out, or write one %: "
                 f"%convprofile {text}",
             )
-        if self.compare:
+        if self.asked.question is not PROFILE:
+            option = f"--{self.asked.question.option}"
             raise InputError(
-                "--compare: not for a cell, which runs once as it is written; write one %: "
-                "%convprofile --compare MODEL MODEL INPUT",
+                f"{option}: not for a cell, which runs once as it is written; write one %: "
+                f"%convprofile {option} {self.asked.question.usage}",
             )
         if self.returned:
             raise InputError("-r: a cell keeps its own value; write -o NAME")
@@ -142,26 +163,21 @@ def read(line: str, *, cell: bool = False) -> Request:
     texts = expressions(options.pop("what"))
     named = {text: text.partition("=") for text in texts if _is_named(text)}
     positional = tuple(text for text in texts if text not in named)
-    outcome = Outcome.taken_from(options)
+    asked = questions.taken_from(options)
     request = Request(
         positional,
         {name: value for name, _, value in named.values()},
+        asked,
         options,
-        outcome,
+        Outcome.taken_from(options),
         returned=options.pop("returned"),
         quiet=options.pop("quiet") or silent,
         name=options.pop("output"),
         help=options.pop("help"),
-        compare=options.pop("compare"),
     )
     name = request.name
     if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
         raise InputError(f"-o: not a name (got {name!r}); choose one such as 'result'")
-    if request.compare and outcome.older:
-        raise InputError(
-            "--against: not together with --compare (got both); write the saved profile's name "
-            "among the models, such as 'last.json'",
-        )
     if not positional and not cell and not request.help:
         raise InputError("no model given; write %convprofile MODEL INPUT")
     return request

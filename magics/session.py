@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from magics.measurement.calls import Call
     from magics.measurement.state import Watch
     from magics.measurement.timings import Timings
-    from magics.records import Comparison, Profile
+    from magics.records import Profile
+    from magics.records.saved import Saved
 
 Profiling = Generator["Stopwatch | None", None, "Profile"]
 """A profile in two steps: see `profiling`."""
@@ -50,10 +51,10 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C came while measuring.
 
     Attributes:
-        partial: The profile of what had been measured, or the comparison.
+        partial: The profile of what had been measured, or the comparison, sweep or advice.
     """
 
-    def __init__(self, partial: Profile | Comparison) -> None:
+    def __init__(self, partial: Saved) -> None:
         super().__init__("interrupted while measuring; .partial has what was measured")
         self.partial = partial
 

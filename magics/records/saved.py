@@ -22,6 +22,9 @@ class Saved:
 
     __slots__ = ()
 
+    digits: int | None
+    """Significant digits to show; `None` for the usual ones."""
+
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     _word: ClassVar[str]

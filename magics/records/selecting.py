@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 from magics.errors import InputError
 from magics.hints import near, short
 from magics.records.summing import together
+from magics.records.sweep import COUNTED
 
 if TYPE_CHECKING:
+    from magics.progress import Named
     from magics.records.layer import LayerProfile
     from magics.records.profile import Profile
+    from magics.records.sweep import Sweep
 
 SORTS = ("time", "macs", "bytes", "params", "name")
 FAMILIES = ("conv", "pool", "bn")
@@ -89,6 +92,27 @@ class View:
         listed = (self.only,) if isinstance(self.only, str) else self.only or ()
         return tuple(part.strip() for text in listed for part in text.split(",") if part.strip())
 
+    def check(self, layers: Sequence[Named]) -> None:
+        """Complain if no layer is what `only` asks for.
+
+        Args:
+            layers: All that there are; measured or not.
+
+        Raises:
+            InputError: If so; there may be none at all.
+        """
+        if not layers or not self.patterns:
+            return
+        lost = [text for text in self.patterns if not any(_matches(row, text) for row in layers)]
+        if len(lost) < len(self.patterns):
+            return
+        kinds = list(dict.fromkeys(row.kind for row in layers if row.kind))
+        hint = near(lost[0], [*kinds, *(name for name in FAMILIES if name in map(family, kinds))])
+        raise InputError(
+            f"only: no such layer (got {lost[0]!r}); {hint}"
+            f"{'' if hint.startswith('did') else ', or a glob of names'}"
+        )
+
     def of(self, profile: Profile) -> Profile:
         """Return the view of a profile.
 
@@ -98,6 +122,7 @@ class View:
         if self.stable:
             profile = _without_measurements(profile)
         if self.only is not None:
+            self.check(profile.layers)
             profile = _only(profile, self.patterns)
         if self.depth is not None:
             profile = replace(profile, layers=_by_module(profile.layers, self.depth))
@@ -124,21 +149,12 @@ def family(kind: str) -> str:
 
 
 def _only(profile: Profile, patterns: Sequence[str]) -> Profile:
-    kept = [row for row in profile.layers if any(_matches(row, text) for text in patterns)]
-    if not kept and profile.layers:
-        unknown = next(
-            text for text in patterns if not any(_matches(row, text) for row in profile.layers)
-        )
-        kinds = list(dict.fromkeys(row.kind for row in profile.layers if row.kind))
-        known = [*kinds, *(name for name in FAMILIES if name in map(family, kinds))]
-        raise InputError(
-            f"only: no such layer (got {unknown!r}); {near(unknown, known)}"
-            f"{'' if near(unknown, known).startswith('did') else ', or a glob of names'}"
-        )
-    return _kept(profile, kept)
+    return _kept(
+        profile, [row for row in profile.layers if any(_matches(row, text) for text in patterns)]
+    )
 
 
-def _matches(row: LayerProfile, text: str) -> bool:
+def _matches(row: Named, text: str) -> bool:
     return text in (row.kind, family(row.kind)) or fnmatchcase(row.name, text)
 
 
@@ -219,4 +235,31 @@ def _without_measurements(profile: Profile) -> Profile:
         instrumented_backward=None,
         memory={},
         ceilings=None,
+    )
+
+
+def counts_of(sweep: Sweep) -> Sweep:
+    """Return a sweep without what was measured and what depends on the machine."""
+    known = sweep.environment
+    return replace(
+        sweep,
+        points=tuple(
+            replace(
+                point,
+                status=COUNTED if point.macs is not None else point.status,
+                reason="" if point.macs is not None else point.reason,
+                forward=None,
+                backward=None,
+                peak_bytes=None,
+                predicted_bytes=None,
+                where="",
+                seconds=0.0,
+                busy_s=0.0,
+                environment={},
+            )
+            for point in sweep.points
+        ),
+        environment={name: known[name] for name in _STABLE_FACTS if name in known},
+        warnings=(),
+        overhead=None,
     )

@@ -13,10 +13,11 @@ from magics.records.views import formed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MEASURED, FAILED, OUT_OF_MEMORY, NOT_RUN = "measured", "failed", "out_of_memory", "not_run"
+MEASURED, COUNTED = "measured", "counted"
+FAILED, OUT_OF_MEMORY, NOT_RUN = "failed", "out_of_memory", "not_run"
 """What can have become of a point."""
 
-_STATUSES = (MEASURED, FAILED, OUT_OF_MEMORY, NOT_RUN)
+_STATUSES = (MEASURED, COUNTED, FAILED, OUT_OF_MEMORY, NOT_RUN)
 
 WITH_A_KNEE = frozenset({"batch", "threads"})
 """Axes along which a sample takes less and less time, until it takes no less any more."""
@@ -53,7 +54,8 @@ class SweepPoint:
 
     Attributes:
         values: The value on each axis, such as {'batch': 8}.
-        status: 'measured', 'failed', 'out_of_memory' or 'not_run'.
+        status: 'measured', 'counted' (its times were not asked for), 'failed', 'out_of_memory' or
+            'not_run'.
         reason: Why it was not measured, in a line; '' if it was.
         batch: Samples per call, or `None` where the inputs don't tell.
         forward: One forward of the model as it is.

@@ -12,7 +12,7 @@ from magics import units
 from magics.renderers.series import FAMILIES
 from magics.renderers.sweep_findings import knees
 from magics.renderers.sweep_table import cost
-from magics.renderers.sweep_words import at, line_name, place
+from magics.renderers.sweep_words import STATUS, at, line_name, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -164,7 +164,7 @@ def missing(sweep: Sweep) -> list[float]:
     """Return the places at which a point was not measured."""
     places = _places(sweep)
     name = sweep.main.name
-    return sorted({places[p.values[name]] for p in sweep.points if p.status != "measured"})
+    return sorted({places[p.values[name]] for p in sweep.points if p.status in STATUS})
 
 
 def reading(sweep: Sweep, quantity: Quantity) -> str:

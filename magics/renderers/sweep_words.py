@@ -68,11 +68,10 @@ def warnings(sweep: Sweep) -> list[str]:
 def _swept(sweep: Sweep) -> str:
     axes = " by ".join(map(_axis, sweep.axes))
     statuses = [point.status for point in sweep.points]
-    measured = statuses.count("measured")
-    parts = [f"{measured} of {len(statuses)} points measured"]
-    parts += [
-        f"{statuses.count(status)} {word}" for status, word in STATUS.items() if status in statuses
-    ]
+    words = {"counted": "counted", **STATUS}
+    parts = [f"{statuses.count(status)} {words[status]}" for status in words if status in statuses]
+    if "measured" in statuses or not parts:
+        parts.insert(0, f"{statuses.count('measured')} of {len(statuses)} points measured")
     return f"{axes}: {', '.join(parts)}"
 
 

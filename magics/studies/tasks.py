@@ -21,7 +21,7 @@ from magics.measurement.operators import tensors_in
 from magics.measurement.process import ProcessState
 from magics.measurement.whole import WholeStopwatch
 from magics.records import SweepPoint
-from magics.records.sweep import FAILED, MEASURED, OUT_OF_MEMORY
+from magics.records.sweep import COUNTED, FAILED, MEASURED, OUT_OF_MEMORY
 from magics.session import ended, profiling
 from magics.studies import resizing
 
@@ -156,6 +156,11 @@ def _point(task: Task, stretch: _Stretch) -> SweepPoint:
     if too_large:
         return _not_measured(task, OUT_OF_MEMORY, too_large, stretch, batch)
     given = {**options, **_QUICK, "kwargs": kwargs}
+    if not task.options.get("measure", True):
+        with closing(profiling(aim, model, args, {**given, "measure": False})) as steps:
+            next(steps)
+            found = ended(steps)
+        return _counted(task, stretch, found, batch)
     with closing(profiling(aim, model, args, given, whole=True)) as steps:
         watch = next(steps)
         if not isinstance(watch, WholeStopwatch):
@@ -207,6 +212,23 @@ def _too_large(task: Task, aim: Target) -> str:
     return (
         f"not run: it would need {units.size(task.needed_bytes)}, and {units.size(left)} "
         f"is available"
+    )
+
+
+def _counted(task: Task, stretch: _Stretch, found: Profile, batch: int | None) -> SweepPoint:
+    return SweepPoint(
+        values=task.values,
+        status=COUNTED,
+        batch=batch,
+        params=found.params,
+        macs=found.total.macs,
+        bytes_moved=found.total.bytes_moved,
+        predicted_bytes=task.predicted_bytes,
+        runs=1,
+        busy_s=stretch.wall_s(),
+        seconds=stretch.wall_s(),
+        where=f"{_host()}, {found.environment['device']}",
+        environment=found.environment,
     )
 
 
