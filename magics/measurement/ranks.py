@@ -157,7 +157,9 @@ class Ranks:
                 self._store.wait(["cause"], _WORD)
                 return Failure(*_read(self._store.get("cause")))
         if _says_that_another_is_gone(error):
-            return Failure(self.number, "", f"another rank is gone ({mine.message}); {_LOOK}")
+            return Failure(
+                self.number, "", f"another rank is gone (got {_start(error)!r}); {_LOOK}"
+            )
         return mine
 
     @contextmanager
@@ -174,10 +176,9 @@ class Ranks:
         except RuntimeError as error:
             missing = [rank for rank in self.numbers if not self._has_said(rank)]
             who = in_words(missing) if missing else "one of the ranks"
-            said = " ".join(str(error).split())
             raise ConvProfileError(
                 f"{who}: gone, or silent for {PATIENCE.total_seconds() / 60:.0f} minutes "
-                f"(got {said[:120]!r}); {_LOOK}",
+                f"(got {_start(error)!r}); {_LOOK}",
             ) from error
 
     def _has_said(self, rank: int) -> bool:
@@ -189,6 +190,13 @@ class Ranks:
 
 
 _LOOK = "look for what it said last"
+_LONGEST = 160
+
+
+def _start(error: Exception) -> str:
+    """Return how a message starts that goes on about what may have caused it, without its place."""
+    text = " ".join(str(error).split()).partition(". This is")[0]
+    return text.rpartition("] ")[2] if text.startswith("[") else text[:_LONGEST]
 
 
 def _says_that_another_is_gone(error: Exception) -> bool:

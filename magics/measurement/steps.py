@@ -230,4 +230,3 @@ def _wall(device: torch.device) -> Clock:
         return time.perf_counter_ns()
 
     return Clock("wall", read)
-

@@ -5,7 +5,9 @@ trace or a figure. matplotlib is imported only when a figure is asked for.
 """
 
 from magics.records import register_form, register_view
+from magics.renderers import advice as _advice
 from magics.renderers import comparison as _comparison
+from magics.renderers import spread as _spread
 from magics.renderers import sweep as _sweep
 from magics.renderers.html import render as _html
 from magics.renderers.page import render as _page
@@ -21,10 +23,18 @@ register_form("page", _page)
 register_form("trace", _trace)
 register_form("figure", _figure)
 register_form("terminal", _terminal)
+register_view("text/plain", _advice.as_text, of="Advice")
+register_view("text/html", _advice.as_html, of="Advice")
+register_form("page", _advice.as_page, of="Advice")
+register_form("terminal", _advice.in_terminal, of="Advice")
 register_view("text/plain", _comparison.as_text, of="Comparison")
 register_view("text/html", _comparison.as_html, of="Comparison")
 register_form("page", _comparison.as_page, of="Comparison")
 register_form("terminal", _comparison.in_terminal, of="Comparison")
+register_view("text/plain", _spread.as_text, of="Spread")
+register_view("text/html", _spread.as_html, of="Spread")
+register_form("page", _spread.as_page, of="Spread")
+register_form("terminal", _spread.in_terminal, of="Spread")
 register_view("text/plain", _sweep.as_text, of="Sweep")
 register_view("text/html", _sweep.as_html, of="Sweep")
 register_form("page", _sweep.as_page, of="Sweep")

@@ -94,7 +94,7 @@ def spread(model: object, *inputs: object, **options: Any) -> Spread | None:  # 
 
 def spread_of(
     load: Callable[[], object],
-    inputs: tuple[object, ...],
+    inputs: Sequence[object],
     options: Mapping[str, Any],
     members: Sequence[int] | None = None,
 ) -> Spread | None:
@@ -108,7 +108,7 @@ def spread_of(
     """
     with process_groups.joined(members) as ranks:
         try:
-            return _spread(ranks, load, inputs, dict(options))
+            return _spread(ranks, load, tuple(inputs), dict(options))
         finally:
             gc.collect()  # what has been made data-parallel ends before its group
 
@@ -189,9 +189,7 @@ def _prepared(
     return _Work(model, aim, profile, watch, norms, threads)
 
 
-def _chosen(
-    ranks: Ranks, model: nn.Module, aim: Target, options: dict[str, Any]
-) -> dict[str, Any]:
+def _chosen(ranks: Ranks, model: nn.Module, aim: Target, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of each rank's profile.
 
     Raises:
