@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from magics.errors import ConvProfileError
-    from magics.records import Comparison, LayerProfile, Measurement, Profile, Spread
+    from magics.records import (
+        Advice,
+        Comparison,
+        LayerProfile,
+        Measurement,
+        Profile,
+        Spread,
+        Suggestion,
+    )
     from magics.session import profile
+    from magics.studies.advise import advise
     from magics.studies.compare import compare
     from magics.theory import Cost, Layer, register_formula
 
 __version__ = "0.1.0"
 __all__ = [
+    "Advice",
     "Comparison",
     "ConvProfileError",
     "Cost",
@@ -33,6 +43,8 @@ __all__ = [
     "Measurement",
     "Profile",
     "Spread",
+    "Suggestion",
+    "advise",
     "compare",
     "load_ipython_extension",
     "profile",
@@ -41,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Advice": "magics.records",
     "Comparison": "magics.records",
     "ConvProfileError": "magics.errors",
     "Cost": "magics.theory",
@@ -49,6 +62,8 @@ _HOMES = {
     "Measurement": "magics.records",
     "Profile": "magics.records",
     "Spread": "magics.records",
+    "Suggestion": "magics.records",
+    "advise": "magics.studies.advise",
     "compare": "magics.studies.compare",
     "profile": "magics.session",
     "register_formula": "magics.theory",

@@ -37,24 +37,25 @@ def differentiable(result: object, depth: int = _DEPTH) -> list[torch.Tensor]:
             and objects such as dataclasses.
         depth: How deep to look into objects.
     """
-    found = {id(item): item for item in _tensors(result, depth) if item.requires_grad}
+    found = {id(item): item for item in tensors_within(result, depth) if item.requires_grad}
     return list(found.values())
 
 
-def _tensors(value: object, depth: int) -> Iterator[torch.Tensor]:
+def tensors_within(value: object, depth: int = _DEPTH) -> Iterator[torch.Tensor]:
+    """Yield every tensor in what a model returned, as deep as `differentiable` looks."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
-            yield from _tensors(item, depth)
+            yield from tensors_within(item, depth)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _tensors(item, depth)
+            yield from tensors_within(item, depth)
     elif depth and not isinstance(value, type | torch.nn.Module):
         names = [name for kind in type(value).__mro__ for name in _slots(kind)]
         own = getattr(value, "__dict__", {})
         for item in (*own.values(), *(getattr(value, name, None) for name in names)):
-            yield from _tensors(item, depth - 1)
+            yield from tensors_within(item, depth - 1)
 
 
 def _slots(kind: type) -> tuple[str, ...]:

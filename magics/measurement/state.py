@@ -64,6 +64,11 @@ class Watch:
         return len(self._saved)
 
 
+def version_of(tensor: torch.Tensor) -> int:
+    """Return how often a tensor was written to, as autograd counts."""
+    return tensor._version
+
+
 def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
     """Return the memory behind a tensor, or `None` where it has none of its own."""
     try:

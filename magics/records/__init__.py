@@ -5,6 +5,7 @@ property. A record knows neither torch nor a renderer: renderers announce themse
 `register_view` and `register_form`, and a saved profile shows itself anywhere.
 """
 
+from magics.records.advice import Advice, Suggestion
 from magics.records.ceilings import Ceilings
 from magics.records.comparison import Claim, Comparison, MatchedLayers, Ratios
 from magics.records.exchange import SCHEMA
@@ -21,6 +22,7 @@ from magics.records.views import register_form, register_view
 __all__ = [
     "RELEVANT_SHARE",
     "SCHEMA",
+    "Advice",
     "Ceilings",
     "Claim",
     "Comparison",
@@ -33,6 +35,7 @@ __all__ = [
     "Ratios",
     "ReceptiveField",
     "Spread",
+    "Suggestion",
     "Sweep",
     "SweepAxis",
     "SweepPoint",

@@ -1,0 +1,272 @@
+"""What would make a model faster: each change tried on a copy, compared and measured."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magics.measurement import cuda, guises, lazy
+from magics.measurement import inputs as example_inputs
+from magics.measurement.capture import dry_run
+from magics.measurement.clock import NANOSECOND, WALL
+from magics.measurement.contention import CONTENDED, Contention
+from magics.measurement.environment import device_of, settings
+from magics.measurement.modules import Target, target
+from magics.measurement.operators import tensors_in
+from magics.measurement.state import preserved
+from magics.options import Options
+from magics.progress import part, report
+from magics.records.advice import NOT_TRIED, Suggestion
+from magics.session import Interrupted, prepared, profile, set_mode
+from magics.studies.changes import batches, findings, windows
+from magics.studies.changes.compiling import Compile
+from magics.studies.changes.context import Context
+from magics.studies.changes.folding import (
+    BiasBeforeBatchNorm,
+    FoldAndChannelsLast,
+    FoldBatchNorm,
+)
+from magics.studies.changes.layout import ChannelsLast, PoolsChannelsLast
+from magics.studies.changes.settings import BFloat16, EvalMode, FlushDenormals, NoGrad, Threads
+from magics.studies.concluding import concluded
+from magics.studies.looking import look
+from magics.studies.trying import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from magics.records import Advice
+    from magics.studies.changes.context import Change
+
+_BUDGET_S = 30.0
+"""How long all of it may take, unless told otherwise [s]."""
+
+_CHANGES: tuple[Change, ...] = (
+    NoGrad(),
+    ChannelsLast(),
+    FoldBatchNorm(),
+    FoldAndChannelsLast(),
+    BiasBeforeBatchNorm(),
+    PoolsChannelsLast(),
+    BFloat16(),
+    FlushDenormals(),
+    Threads(every=False),
+    Threads(every=True),
+)
+"""In the order in which they are tried; compiling comes last, with what is left of the budget."""
+
+_MOST_S = 0.08
+"""Share of the budget that one change, or the sweep over batches, takes at most."""
+
+_PROBE_S = 0.25
+"""How long the model runs before it is decided whether others work here as well [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a user asked: the model, its inputs and the options."""
+
+    model: object
+    inputs: tuple[object, ...]
+    options: Mapping[str, Any]
+    chosen: Options
+
+
+def advise(model: object, *inputs: object, **options: Any) -> Advice:  # noqa: ANN401, options and model inputs alike
+    """Try on a copy what could make a model faster, and say what helps, and what does not.
+
+    Every change is made by the lines of code that are shown; its outputs are compared with the
+    model's, and its time is measured in turns with the model's. The model itself is left exactly
+    as it was found. Without `backward`, changes are compared with calls under `torch.no_grad`
+    in eval mode, after these two have been compared with calls as they were found; with it,
+    with training steps.
+
+    Args:
+        model: A `torch.nn.Module`, or a function that calls some.
+        *inputs: What to call it with: tensors, nested ones too, or shapes such as
+            '8x3x224x224', for which random numbers are made.
+        **options: Options and keyword arguments as for `magics.profile`. The budget is for all
+            of it [s], 30 by default; with ``measure=False`` only what shapes tell is said.
+
+    Returns:
+        The record of what was tried.
+
+    Raises:
+        ConvProfileError: If the model, an input or an option is wrong, or the model raises.
+        Interrupted: On Ctrl-C while measuring; a KeyboardInterrupt.
+    """
+    aim = target(model)
+    chosen, named = Options.read(options, lambda name: example_inputs.accepts(aim, name))
+    asked = _Asked(model, inputs, options, chosen)
+    begin = WALL.read()
+    counting = {"budget": None, "kernels": False, "memory": False, "roofline": False}
+    report(0.0, "reading the model")
+    with part(0.0, 0.05):
+        counts = profile(model, *inputs, **{**options, **counting, "measure": False,
+                                            "receptive_field": True})  # fmt: skip
+    gradients = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    work, uncopyable = _copied(aim)
+    with ExitStack() as stack:
+        args, kwargs = prepared(stack, work, chosen, inputs, named)
+        stack.enter_context(preserved(work.modules, tensors_in((args, kwargs))))
+        work = guises.made_eager(work)
+        set_mode(work, chosen.mode)
+        waiting = lazy.waiting(work.modules)
+        stack.enter_context(lazy.materialised(waiting, lambda: dry_run(work, args, kwargs)))
+        context = Context(
+            target=work,
+            args=args,
+            kwargs=kwargs,
+            profile=counts,
+            backward=chosen.backward,
+            threads=chosen.threads or torch.get_num_threads(),
+            device=device_of(work.modules.values(), tensors_in((args, kwargs))),
+            gradients=gradients,
+            uncopyable=uncopyable,
+        )
+        on_gpu = context.device.type == "cuda"
+        if on_gpu:
+            stack.enter_context(torch.cuda.device(context.device))
+        budget_s = chosen.budget or _BUDGET_S
+        lab = Lab(
+            context=context,
+            deadline=begin + budget_s / NANOSECOND,
+            budget_s=budget_s,
+            clock=cuda.clock() if on_gpu else None,
+        )
+        return _advised(lab, asked)
+
+
+def _copied(aim: Target) -> tuple[Target, str]:
+    """Return a copy of the model to work with, and why there is none, '' if there is."""
+    if aim.model is None:
+        return aim, "a function was given: pass the module itself to try this on a copy"
+    try:
+        model = copy.deepcopy(aim.model)
+    except Exception as error:  # noqa: BLE001, a model may hold anything
+        reason = str(error).partition("\n")[0]
+        return aim, f"the model can't be copied: {type(error).__name__}: {reason}"
+    work = target(model)
+    for parameter in work.parameters().values():
+        parameter.grad = None
+    return replace(work, title=aim.title, notes=aim.notes), ""
+
+
+def _advised(lab: Lab, asked: _Asked) -> Advice:
+    modules = lab.context.target.modules.values()
+    environment = settings((getattr(item, "training", False) for item in modules),
+                           str(lab.context.device))  # fmt: skip
+    found: list[Suggestion] = []
+    interrupted = False
+    try:
+        found.extend(_suggestions(lab, asked))
+    except KeyboardInterrupt:
+        interrupted = True
+    result = concluded(lab, found, environment, interrupted=interrupted)
+    if interrupted:
+        raise Interrupted(result)
+    return result
+
+
+def _suggestions(lab: Lab, asked: _Asked) -> Iterator[Suggestion]:
+    """Yield what becomes of one thing after another."""
+    context = lab.context
+    reason = _untimed(context, asked.chosen)
+    context.gradients = context.gradients and not context.target.is_for_inference_only()
+    yield findings.checkerboard(context)
+    yield windows.wide_dilation(context)
+    yield windows.gridding(context, lambda code: _covered(context, code))
+    yield findings.few_samples(context)
+    yield findings.training_in_eval_mode(context)
+    steps: list[tuple[str, Callable[[float], Suggestion]]] = [
+        (change.name, _trial(lab, change, reason)) for change in (EvalMode(), *_CHANGES)
+    ]
+    if reason:
+        for _, step in steps:
+            yield step(0.0)
+        yield _trial(lab, Compile(), reason)(0.0)
+        return
+    look(context)
+    _choose_threads(lab, asked.chosen)
+    steps += [
+        ("batch size", lambda share_s: batches.knee(lab, asked.model, asked.inputs,
+                                                    _profiling(asked), 2 * share_s)),
+        ("gradient accumulation", lambda share_s: batches.accumulation(lab, share_s)),
+        ("compile", _trial(lab, Compile(), "")),
+    ]  # fmt: skip
+    share_s = _MOST_S * lab.budget_s
+    for number, (name, step) in enumerate(steps):
+        with part(0.1 + 0.9 * number / len(steps), 0.1 + 0.9 * (number + 1) / len(steps)):
+            report(0.0, f"trying {name}")
+            yield step(share_s)
+        if name == "eval mode" and not context.backward:
+            _to_eval_mode(lab)
+
+
+def _trial(lab: Lab, change: Change, reason: str) -> Callable[[float], Suggestion]:
+    """Return what tries a change, or says why nothing is timed."""
+
+    def untimed(_share_s: float) -> Suggestion:
+        found = change.variation(lab.context)
+        if isinstance(found, str):
+            return lab.tried(change, 0.0)
+        return Suggestion(name=change.name, verdict=NOT_TRIED, why=reason, link=change.link,
+                          code=found.shown(lab.context.call), layers=found.layers)  # fmt: skip
+
+    return untimed if reason else lambda share_s: lab.tried(change, share_s)
+
+
+def _untimed(context: Context, chosen: Options) -> str:
+    """Return why nothing can be timed, '' if it can."""
+    if not chosen.measure:
+        return "nothing was to be measured"
+    if context.device.type not in {"cpu", "cuda"}:
+        return f"there is no clock for the device {context.device}"
+    return ""
+
+
+def _profiling(asked: _Asked) -> dict[str, Any]:
+    """Return the options of a profile as they were given, but for those that a study sets."""
+    return {name: value for name, value in asked.options.items()
+            if name not in {"budget", "batch", "measure"}}  # fmt: skip
+
+
+def _to_eval_mode(lab: Lab) -> None:
+    """Let what follows be measured in eval mode, as inference is to be."""
+    context = lab.context
+    if context.uncopyable or not any(item.training for item in context.target.modules.values()):
+        return
+    set_mode(context.target, "eval")
+    lab.renew()
+
+
+def _choose_threads(lab: Lab, chosen: Options) -> None:
+    """Take one thread where others work as well: those that wait for each other wait for them."""
+    if lab.context.device.type != "cpu" or chosen.threads or lab.context.threads == 1:
+        return
+    contention = Contention(lab.context.threads)
+    contention.start()
+    run = lab.runner(lab.baseline())
+    enough = WALL.read() + _PROBE_S / NANOSECOND
+    while WALL.read() < enough:
+        run.length()
+    lab.contention = contention.ratio()
+    if lab.contention >= CONTENDED:
+        lab.context.threads = 1
+        lab.renew()
+
+
+def _covered(context: Context, code: str) -> dict[str, float]:
+    """Return the coverage of every layer's receptive field, after lines were run on a copy."""
+    if context.uncopyable:
+        return {}
+    made = context.copied()
+    exec(code, made.namespace)  # noqa: S102, the lines that the user is shown
+    again = profile(made.namespace["model"], *context.args, kwargs=dict(context.kwargs),
+                    measure=False)  # fmt: skip
+    return {layer.name: layer.receptive_field.coverage for layer in again.layers
+            if layer.receptive_field is not None}  # fmt: skip

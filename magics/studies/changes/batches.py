@@ -1,0 +1,245 @@
+"""How many samples a call takes: the knee of the time per sample, and batches in pieces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from magics import units
+from magics.errors import ConvProfileError
+from magics.measurement.allocator import allocator_peak
+from magics.measurement.backward import differentiable
+from magics.records.advice import (
+    CHANGES,
+    HELPS,
+    NO_GAIN,
+    NOT_TRIED,
+    Suggestion,
+)
+from magics.records.measurement import Measurement
+from magics.studies.changes.telling import none
+from magics.studies.outcomes import Outcome, difference
+from magics.studies.trying import training_step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magics.records import SweepPoint
+    from magics.studies.changes.copies import Copy
+    from magics.studies.trying import Lab
+
+_TOLERANCE = 1e-4
+_LARGEST = 8
+"""How many times the given batch is tried at most."""
+
+_LEAST_LARGEST = 64
+_PIECES = (4, 2)
+_LARGER = {
+    False: "an answer comes after so many samples, and memory grows with the batch",
+    True: "fewer steps per epoch, so the learning rate may have to grow",
+}
+"""What a larger batch costs, in inference and in training."""
+
+
+def knee(
+    lab: Lab, model: object, inputs: tuple[object, ...], options: Mapping[str, Any], budget_s: float
+) -> Suggestion:
+    """Sweep over batch sizes, and find the one from which on a sample takes no less.
+
+    Args:
+        lab: Knows the model.
+        model: As the user gave it.
+        inputs: The same.
+        options: Options of a profile.
+        budget_s: How long it may take [s].
+    """
+    name = "batch size"
+    link = "https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html"
+    batch = batch_of(lab)
+    if not batch:
+        return none(name, "the inputs have no batch in common", link)
+
+    def told(verdict: str, why: str, **more: Any) -> Suggestion:  # noqa: ANN401, fields
+        return Suggestion(name=name, verdict=verdict, why=why, link=link, **more)
+
+    reason = lab.too_long()
+    if reason:
+        return told(NOT_TRIED, reason)
+    most = max(_LEAST_LARGEST, _LARGEST * batch)
+    values = sorted({batch, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
+    try:
+        sweep = import_module("magics.studies.sweep").sweep
+        found = sweep(model, *inputs, **{**options, "batch": values, "budget": budget_s})
+    except (ConvProfileError, ImportError) as error:
+        return told(NOT_TRIED, str(error))
+    points: dict[int, SweepPoint] = {
+        point.batch: point for point in found.points
+        if point.status == "measured" and point.batch and point.forward
+    }  # fmt: skip
+    best = next((point for point in found.knees if point is not None and point.batch), None)
+    if batch not in points or best is None or best.batch is None:
+        return told(NOT_TRIED, "the sweep over batch sizes came to no result in its time")
+    given, there = (_per_sample(points[size]) for size in (batch, best.batch))
+    tried = ", ".join(map(str, sorted(points)))
+    if best.batch <= batch:
+        return told(
+            NO_GAIN,
+            f"of batches of {tried}, a sample takes least from {best.batch} on (within 10 %): "
+            f"{units.seconds(given.median_s)} at {batch}",
+        )
+    result = told(
+        NO_GAIN,
+        f"a sample takes {units.seconds(given.median_s)} in a batch of {batch}, "
+        f"{units.seconds(there.median_s)} in one of {best.batch}, and no less beyond (within 10 %; "
+        f"tried: {tried})",
+        code=f"loader = torch.utils.data.DataLoader(dataset, batch_size={best.batch})",
+        before=given,
+        after=there,
+        paired=False,
+        cost=_LARGER[lab.context.backward],
+    )
+    return replace(result, verdict=HELPS) if result.gain and result.gain.is_gain else result
+
+
+def batch_of(lab: Lab) -> int:
+    """Return how many samples all tensors that are given have; 0 where they differ."""
+    sizes = {value.shape[0] if value.dim() else 0 for value in lab.context.inputs.values()
+             if isinstance(value, torch.Tensor)}  # fmt: skip
+    return sizes.pop() if len(sizes) == 1 else 0
+
+
+def _per_sample(point: SweepPoint) -> Measurement:
+    """Return what a sample takes: its forward and, where there is one, its backward."""
+    batch, forward = point.batch or 1, point.forward
+    assert forward is not None  # noqa: S101, the point was measured
+    whole = list(forward.replicates_s)
+    if point.backward is not None:
+        whole = [one + two for one, two in zip(whole, point.backward.replicates_s, strict=False)]
+    return Measurement(replicates_s=tuple(one / batch for one in whole), clock=forward.clock)
+
+
+def accumulation(lab: Lab, budget_s: float) -> Suggestion:
+    """Take the batch in pieces, and add up their gradients: less memory for the same step.
+
+    Args:
+        lab: Where it is tried.
+        budget_s: How long it may take [s].
+    """
+    name = "gradient accumulation"
+    link = "https://docs.pytorch.org/docs/stable/notes/amp_examples.html#gradient-accumulation"
+    context = lab.context
+    if not context.backward:
+        return none(name, "no training step is asked for", link)
+    batch = batch_of(lab)
+    pieces = next((count for count in _PIECES if batch >= count and batch % count == 0), 0)
+    if not pieces:
+        return none(name, f"a batch of {batch} has no equal pieces" if batch
+                    else "the inputs have no batch in common", link)  # fmt: skip
+    reason = lab.too_long()
+    if reason:
+        return Suggestion(name=name, verdict=NOT_TRIED, why=reason, link=link)
+    whole, parts = lab.baseline(), context.copied()
+    split = _Pieces(parts, pieces)
+    with lab.set_up():
+        expected, found = _gradients(whole, 1), _gradients(parts, pieces)
+        peaks = [_peak(lab, run) for run in (training_step(whole), split.step)]
+    before = lab.runner(whole)
+    after = replace(lab.runner(parts), run=split.step)
+    measured = lab.raced(before, after, budget_s)
+    error = difference(expected, found) if expected and found else None
+    split_names = [key for key, value in context.inputs.items() if isinstance(value, torch.Tensor)]
+    several = ", ".join(f"{key}.chunk({pieces})" for key in split_names)
+    given = f"zip({several})" if len(split_names) > 1 else several
+    result = Suggestion(
+        name=name,
+        verdict=NO_GAIN,
+        why=f"{pieces} pieces of {batch // pieces} samples need less memory at once than "
+        f"{batch} samples, and their gradients add up to the batch's",
+        link=link,
+        code=f"for {', '.join(split_names)} in {given}:\n"
+        f"    (loss({context.call}) / {pieces}).backward()  # the mean of means; then one step",
+        before=measured[0],
+        after=measured[1],
+        error=error,
+        tolerance=max(_TOLERANCE, context.same),
+        bytes_before=peaks[0],
+        bytes_after=peaks[1],
+    )
+    slower = f"a step takes {units.ratio(1 / result.gain.value, 2)} as long" if result.gain else ""
+    verdict = CHANGES if not result.is_same else HELPS if result.saves_memory else NO_GAIN
+    why = result.why
+    if verdict == CHANGES:
+        why += (
+            ": not here, where samples of a batch depend on one another, as batch norm makes them"
+        )
+    return replace(result, verdict=verdict, cost=slower, why=why)
+
+
+class _Pieces:
+    """A training step in pieces, whose loss is the sum of all outputs."""
+
+    def __init__(self, made: Copy, pieces: int) -> None:
+        self._made, self.pieces = made, pieces
+        self._parameters = list(made.parameters().values())
+
+    def calls(self) -> Any:  # noqa: ANN401, a generator of whatever the model returns
+        """Call the model with piece after piece."""
+        namespace = self._made.namespace
+        whole = {key: value for key, value in namespace.items()
+                 if any(value is tensor for tensor in self._made.inputs)}  # fmt: skip
+        try:
+            for number in range(self.pieces):
+                namespace.update(
+                    {key: value.chunk(self.pieces)[number] for key, value in whole.items()},
+                )
+                yield self._made.call()
+        finally:
+            namespace.update(whole)
+
+    def step(self) -> None:
+        """Run all of them, forward and backward."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        for result in self.calls():
+            outputs = differentiable(result)
+            torch.autograd.backward(outputs, list(map(torch.ones_like, outputs)))
+            del result, outputs
+
+
+def _gradients(made: Copy, pieces: int) -> Outcome | None:
+    """Return the gradients of a loss that weighs outputs by random numbers, in pieces.
+
+    `None` where the outputs have no samples to weigh.
+    """
+    parameters = made.parameters()
+    for parameter in parameters.values():
+        parameter.grad = None
+    generator = torch.Generator().manual_seed(0)
+    first: list[torch.Tensor] = []
+    weights: list[torch.Tensor] = []
+    torch.manual_seed(0)
+    for number, result in enumerate(_Pieces(made, pieces).calls()):
+        outputs = differentiable(result)
+        if not number:
+            first = outputs
+            if not outputs or any(not item.dim() for item in outputs):
+                return None
+            shapes = [(item.shape[0] * pieces, *item.shape[1:]) for item in outputs]
+            weights = [torch.randn(shape, generator=generator).to(item)
+                       for shape, item in zip(shapes, outputs, strict=True)]  # fmt: skip
+        torch.autograd.backward(outputs, [weight.chunk(pieces)[number] for weight in weights])
+    gradients = {key: item.grad.detach().clone() for key, item in parameters.items()
+                 if item.grad is not None}  # fmt: skip
+    for parameter in parameters.values():
+        parameter.grad = None
+    return Outcome([torch.zeros(0) for _ in first], gradients)
+
+
+def _peak(lab: Lab, step: Any) -> int | None:  # noqa: ANN401, a function of nothing
+    """Return the most memory that a step takes, gradients included [bytes]."""
+    with lab.set_up(), allocator_peak(lab.context.device) as peak:
+        step()
+    return peak.nbytes

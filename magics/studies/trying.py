@@ -1,0 +1,282 @@
+"""Try a change: make it on a copy, compare what comes out, measure it in turns with the model.
+
+What a change gains is told by whole runs of the model and of the changed copy, one after the
+other, round by round. Both are called in the same way, by the lines that the user is shown.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING
+
+import torch
+
+from magics import units
+from magics.measurement.backward import differentiable
+from magics.measurement.clock import NANOSECOND, WALL
+from magics.measurement.racing import LEAST_ROUNDS, Race, Runner
+from magics.records.advice import (
+    CHANGES,
+    DOES_NOT_APPLY,
+    HELPS,
+    HURTS,
+    NO_GAIN,
+    NOT_TRIED,
+    Suggestion,
+)
+from magics.studies.changes.copies import settings_kept
+from magics.studies.outcomes import SEED, Outcome, difference, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from magics.measurement.clock import Clock
+    from magics.records import Measurement
+    from magics.studies.changes.context import Change, Context, Variation
+    from magics.studies.changes.copies import Copy
+
+_IN_TRAINING = 10
+"""How much more a gradient may differ than an output: it has gone through the model twice."""
+
+_LEAST_S = 1.0
+"""How long two are measured in turns, whatever was taken before [s]."""
+
+_RUNS = 2 * (LEAST_ROUNDS + 3)
+"""Runs that trying a change takes at least: warm, compared, and a few rounds of two."""
+
+
+@dataclass(slots=True)
+class Lab:
+    """Where changes are tried: the model as it is, and how much time there is.
+
+    Attributes:
+        context: What is known of the model.
+        deadline: When to be ready [ns].
+        budget_s: How long all of it may take [s].
+        clock: The clock of the device, if it has one of its own.
+        contention: Most that others disturbed, wall over processor time; 1 on a quiet machine.
+        raised: Messages of warnings that torch gave while something was tried.
+    """
+
+    context: Context
+    deadline: float
+    budget_s: float
+    clock: Clock | None = None
+    contention: float = 1.0
+    raised: dict[str, None] = field(default_factory=dict)
+    _baseline: Copy | None = None
+    _reference: Outcome | None = None
+    _length_s: float = 0.0
+
+    @property
+    def left_s(self) -> float:
+        """Time that is left [s]."""
+        return (self.deadline - WALL.read()) * NANOSECOND
+
+    def renew(self) -> None:
+        """Forget the baseline: the model to copy from is in another mode now."""
+        self._baseline = self._reference = None
+
+    def baseline(self) -> Copy:
+        """Return the copy that is run as it is, after comparing and warming it up once."""
+        if self._baseline is None:
+            self._baseline = self.context.copied()
+            with self.set_up():
+                self._reference = outcome(self._baseline, backward=self.context.backward)
+                runner = self.runner(self._baseline)
+                self._length_s = runner.length()
+        return self._baseline
+
+    @property
+    def length_s(self) -> float:
+        """How long one run takes, about [s]."""
+        self.baseline()
+        return self._length_s
+
+    @contextmanager
+    def set_up(self, *, gradients: bool = False) -> Iterator[None]:
+        """Let torch be set as for the baseline."""
+        with settings_kept(), torch.set_grad_enabled(self.context.backward or gradients):
+            torch.set_num_threads(self.context.threads)
+            yield
+
+    def runner(
+        self, made: Copy, settings: str = "", *, gradients: bool = False, settled: bool = False
+    ) -> Runner:
+        """Return what runs a copy in its turns.
+
+        Args:
+            made: The copy.
+            settings: Lines that set torch, in its turns only.
+            gradients: Record gradients, without a backward.
+            settled: Run once before each replicate.
+        """
+
+        @contextmanager
+        def setting() -> Iterator[None]:
+            with self.set_up(gradients=gradients):
+                made.put_inputs_back()
+                if settings:
+                    exec(settings, made.namespace)  # noqa: S102, the lines that the user is shown
+                yield
+
+        run = training_step(made) if self.context.backward else made.call
+        return Runner(run, setting, settled=settled)
+
+    def too_long(self, more_s: float = 0.0) -> str:
+        """Return why there is no time to try something, '' if there is.
+
+        Args:
+            more_s: What it takes besides runs of the model [s].
+        """
+        needed = _RUNS * self.length_s + more_s
+        left = max(0.0, self.left_s)
+        if needed <= left:
+            return ""
+        larger = ceil(self.budget_s + needed - left)
+        return (
+            f"it takes some {units.seconds(needed, 2)}, and of the budget of {self.budget_s:g} s "
+            f"{units.seconds(left, 2)} are left; budget={larger} is enough"
+        )
+
+    def tried(self, change: Change, share_s: float) -> Suggestion:
+        """Try a change.
+
+        Args:
+            change: What to try.
+            share_s: How long it may take [s].
+        """
+        found = change.variation(self.context)
+        if isinstance(found, str):
+            return _told(change, DOES_NOT_APPLY, found)
+        try:
+            reason = self.too_long(found.takes_s * self.contention) or self._out_of_reach(found)
+            if reason:
+                return _told(change, NOT_TRIED, reason, found, self.context.call)
+            with _listened(self.raised), found.around():
+                return self._tried(change, found, share_s)
+        except Exception as error:  # noqa: BLE001, a changed model may raise anything
+            return _told(change, NOT_TRIED, in_a_line(error), found, self.context.call)
+
+    def _out_of_reach(self, found: Variation) -> str:
+        """Return why a change can't be made on a copy, '' if it can."""
+        return self.context.uncopyable if found.code and not found.settings else ""
+
+    def _tried(self, change: Change, found: Variation, share_s: float) -> Suggestion:
+        baseline = self.baseline()
+        made = self.context.copied(found.within)
+        once_s = None
+        lines = found.code if found.settings else ""
+        with self.set_up():
+            if found.code and not found.settings:
+                begin = WALL.read()
+                with torch.no_grad():
+                    exec(found.code, made.namespace)  # noqa: S102, the lines that the user is shown
+                once_s = (WALL.read() - begin) * NANOSECOND
+        how = partial(self.runner, gradients=found.gradients, settled=found.settings)
+        runner, plain = how(made, lines), how(baseline)
+        with runner.setting():
+            begin = WALL.read()
+            result = outcome(made, backward=self.context.backward)
+            first_s = (WALL.read() - begin) * NANOSECOND
+        before, after = self.raced(plain, runner, share_s, wall_only="num_threads" in lines)
+        if found.slow_start and once_s is not None:
+            once_s += max(0.0, first_s - after.median_s)
+        tolerance = self.context.same if found.tolerance is None else found.tolerance
+        return Suggestion(
+            name=change.name,
+            verdict=NO_GAIN,
+            why=found.why,
+            link=change.link,
+            code=found.shown(self.context.call),
+            layers=found.layers,
+            before=before,
+            after=after,
+            error=None if found.slow_start and self.is_random() else self.error(result),
+            tolerance=tolerance * (_IN_TRAINING if self.context.backward else 1),
+            cost=found.cost,
+            once_s=once_s,
+        )
+
+    def raced(
+        self, before: Runner, after: Runner, share_s: float, *, wall_only: bool = False
+    ) -> list[Measurement]:
+        """Measure two in turns, after warming both up."""
+        for runner in (before, after):
+            runner.length()
+        race = Race(self.context.threads, self.clock, wall_only=wall_only)
+        # What was worth making is worth a few rounds, even if making it took all that was left.
+        budget_s = min(share_s, max(_LEAST_S, self.left_s))
+        measured, contention = race.measured([before, after], budget_s)
+        self.contention = max(self.contention, contention)
+        return measured
+
+    def is_random(self) -> bool:
+        """Return whether the model draws random numbers that its outputs depend on."""
+        made = self.context.copied()
+        with self.set_up():
+            other = outcome(made, backward=False, seed=SEED + 1)
+        self.baseline()
+        expected = Outcome(self._reference.outputs if self._reference else [], {})
+        return bool(difference(expected, other))
+
+    def error(self, found: Outcome) -> float | None:
+        """Return how far what came out is from the model's own, relative to it."""
+        self.baseline()
+        assert self._reference is not None  # noqa: S101, the baseline has run
+        return difference(self._reference, found)
+
+
+def training_step(made: Copy) -> Callable[[], None]:
+    """Return what runs a forward and a backward, whose loss is the sum of all outputs."""
+    parameters = list(made.parameters().values())
+    ones: list[torch.Tensor] = []
+
+    def step() -> None:
+        for parameter in parameters:
+            parameter.grad = None
+        outputs = differentiable(made.call())
+        if not ones:
+            ones.extend(map(torch.ones_like, outputs))
+        if outputs:
+            torch.autograd.backward(outputs, ones)
+
+    return step
+
+
+def judged(found: Suggestion) -> str:
+    """Return the verdict on what was measured."""
+    if not found.is_same:
+        return CHANGES
+    gain = found.gain
+    if gain is not None and gain.is_gain:
+        return HELPS
+    return HURTS if gain is not None and gain.is_loss else NO_GAIN
+
+
+def _told(
+    change: Change, verdict: str, why: str, found: Variation | None = None, call: str = ""
+) -> Suggestion:
+    code = found.shown(call) if found else ""
+    layers = found.layers if found else ()
+    return Suggestion(name=change.name, verdict=verdict, why=why, link=change.link, code=code,
+                      layers=layers)  # fmt: skip
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return what an exception says, its first line."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"it raised {type(error).__name__}{': ' if first else ''}{first[:200]}"
+
+
+@contextmanager
+def _listened(raised: dict[str, None]) -> Iterator[None]:
+    """Keep warnings from being printed, or raised, and take note of them."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    raised.update((str(item.message).partition("\n")[0], None) for item in found)
