@@ -37,13 +37,10 @@ def as_text(sweep: Sweep, places: int = WIDTH, ink: Ink = PLAIN) -> str:
     def said(begin: str, text: str, code: str = "") -> list[str]:
         return hanging(begin, text, room, ink.on(code, begin))
 
-    def shown(table: list[Column]) -> list[str]:
-        kept, left_out = fitting(table, room)
-        found = ["", *lines(kept, ink)]
-        if left_out:
-            names = ", ".join(dict.fromkeys(column.head for column in left_out))
-            found += said("", f"No room here for: {names}. The HTML report has all.")
-        return found
+    def shown(kept: list[Column], left_out: list[Column]) -> list[str]:
+        names = ", ".join(dict.fromkeys(column.head for column in left_out))
+        missing = f"No room here for: {names}. The HTML report has all."
+        return [*lines(kept, ink), *(said("", missing) if left_out else [])]
 
     parts = [ink.on(ink.bold, line) for line in wrap(words.title(sweep), room)] + [""]
     for word, sentence in words.facts(sweep):
@@ -54,13 +51,14 @@ def as_text(sweep: Sweep, places: int = WIDTH, ink: Ink = PLAIN) -> str:
     parts += [""] if found else []
     for text in found:
         parts += said("* ", text)
-    table, times = columns(sweep), matrix(sweep)
+    times = matrix(sweep)
     if times:
-        parts += ["", ink.on(ink.bold, words.of_time(sweep)), *shown(times)[1:]]
-    parts += shown(table)
+        parts += ["", ink.on(ink.bold, words.of_time(sweep)), *shown(*fitting(times, room))]
+    kept, left_out = fitting(columns(sweep), room)
+    parts += ["", *shown(kept, left_out)]
     for text in words.troubles(sweep):
         parts += said("! ", text, ink.warning)
-    meanings = words.legend(column.head for column in table)
+    meanings = words.legend(kept)
     return "\n".join([*parts, *(said("", f"{meanings}.") if meanings else [])])
 
 
@@ -72,7 +70,7 @@ def in_terminal(sweep: Sweep, stream: TextIO) -> str:
 def as_html(sweep: Sweep) -> str:
     """Return a sweep as one HTML fragment."""
     table, times = columns(sweep), matrix(sweep)
-    meanings = words.legend(column.head for column in table)
+    meanings = words.legend(table)
     return framed(
         [
             headline(words.title(sweep)),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from magics.records import Sweep, SweepPoint
     from magics.records.sweep import SweepAxis
+    from magics.renderers.column import Column
 
 Line = tuple["SweepPoint", ...]
 
@@ -68,11 +69,13 @@ def warnings(sweep: Sweep) -> list[str]:
 def _swept(sweep: Sweep) -> str:
     axes = " by ".join(map(_axis, sweep.axes))
     statuses = [point.status for point in sweep.points]
-    words = {"counted": "counted", **STATUS}
-    parts = [f"{statuses.count(status)} {words[status]}" for status in words if status in statuses]
-    if "measured" in statuses or not parts:
-        parts.insert(0, f"{statuses.count('measured')} of {len(statuses)} points measured")
-    return f"{axes}: {', '.join(parts)}"
+    words = {"measured": "measured", "counted": "counted", **STATUS}
+    known = [status for status in words if status in statuses]
+    parts = [f"{statuses.count(status)} {words[status]}" for status in known]
+    if len(known) == 1:
+        parts = [f"all {words[known[0]]}"] if len(statuses) > 1 else [words[known[0]]]
+    points = f"{len(statuses)} point{'' if len(statuses) == 1 else 's'}"
+    return f"{axes}; {', '.join([points, *parts])}"
 
 
 def _axis(axis: SweepAxis) -> str:
@@ -86,24 +89,20 @@ def _axis(axis: SweepAxis) -> str:
 def _time(sweep: Sweep) -> str:
     timed_points = [point.forward for point in sweep.points if point.forward]
     if not timed_points:
-        return "not measured: these are counts only" if _was_counted(sweep) else "nothing measured"
+        counted = any(point.status == "counted" for point in sweep.points)
+        return "not measured: these are counts only" if counted else "nothing was measured"
     counts = sorted({item.count for item in timed_points})
     clocks = " or ".join(dict.fromkeys(CLOCKS.get(t.clock, t.clock) for t in timed_points))
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    what = "forward"
+    what = "forward" if counts == [1] else "forwards"
     if any(point.backward for point in sweep.points):
-        what = "forward with its backward"
-    plural = "" if counts == [1] else "s"
-    return f"each point is the median of {many} {what}{plural} of the model as it is ({clocks})"
+        what += " and as many backwards"
+    return f"each point is the median of {many} {what} of the model as it is ({clocks})"
 
 
 def _model(sweep: Sweep) -> str:
     sizes = {point.params for point in sweep.points if point.params is not None}
     return f"{units.whole(sizes.pop())} parameters" if len(sizes) == 1 else ""
-
-
-def _was_counted(sweep: Sweep) -> bool:
-    return any(point.macs is not None for point in sweep.points)
 
 
 def _quality(sweep: Sweep) -> str:
@@ -137,10 +136,10 @@ def of_time(sweep: Sweep) -> str:
     return "Time per sample" if batched else "Time per call"
 
 
-def legend(heads: Iterable[str]) -> str:
+def legend(shown: Iterable[Column]) -> str:
     """Explain the columns that are shown."""
-    shown = set(heads)
-    return "; ".join(meaning for head, meaning in _MEANINGS.items() if head in shown)
+    heads = {column.head for column in shown if column.head != "note" or "knee" in column.cells}
+    return "; ".join(meaning for head, meaning in _MEANINGS.items() if head in heads)
 
 
 _MEANINGS = {
