@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,8 @@ DEMOS = ROOT / "demo_notebooks"
 NOTEBOOKS = sorted(path.relative_to(DEMOS).as_posix() for path in DEMOS.rglob("*.ipynb"))
 STORIES = [name for name in NOTEBOOKS if not name.startswith("lib/")]
 DEFINITIONS = [name for name in NOTEBOOKS if name.startswith("lib/")]
-BASICS = DEMOS / "01_arithmetic" / "four_convolutions.ipynb"
+BASICS = "01_arithmetic/four_convolutions.ipynb"
+COUNTS = "03_dsc/fewer_macs_not_fewer_ms.ipynb"
 
 
 def code_cells(path):
@@ -32,45 +34,69 @@ def statements(name):
 
 
 @pytest.fixture
-def checked(tmp_path):
-    """Check a copy of the first cells of the notebook on convolutions, with one text replaced."""
-
-    def check(old, new):
-        shutil.copy(ROOT / "pyproject.toml", tmp_path)
-        shutil.copytree(DEMOS, tmp_path / "demo_notebooks")
-        notebook = tmp_path / BASICS.relative_to(ROOT)
-        document = json.loads(notebook.read_text(encoding="utf-8"))
-        code = [at for at, cell in enumerate(document["cells"]) if cell["cell_type"] == "code"]
-        document["cells"] = document["cells"][: code[4]]
-        for cell in document["cells"]:
-            text = "".join(cell["source"])
-            cell["source"] = text.replace(old, new) if cell["cell_type"] == "code" else text
-        notebook.write_text(json.dumps(document), encoding="utf-8")
-        command = [
-            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--nbval",
-            "--nbval-current-env", "--nbval-cell-timeout=120", str(notebook),
-            "--nbval-sanitize-with", str(DEMOS / "sanitize.cfg"),
-        ]  # fmt: skip
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        return {int(cell) for cell in re.findall(r"FAILED .*::Cell (\d+)", done.stdout)}, done
-
-    return check
+def project(tmp_path):
+    """A copy of the demo notebooks and of the profiler that they count with."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("demo_notebooks", "magics"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
 
 
-def test_the_stored_outputs_are_those_that_come_out_again(checked):
-    failed, done = checked("nothing that is there", "")
-    assert done.returncode == 0, done.stdout
-    assert not failed
+def rewrite(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_a_changed_formula_turns_its_cell_red(checked):
-    failed, done = checked("d * (k - 1) - 1) // s + 1", "d * (k - 1)) // s + 1")
-    assert 2 in failed, done.stdout
+def red_cells(project, name, cells):
+    """Check the first code cells of a notebook; return the numbers of those that are red."""
+    notebook = project / "demo_notebooks" / name
+    document = json.loads(notebook.read_text(encoding="utf-8"))
+    code = [at for at, cell in enumerate(document["cells"]) if cell["cell_type"] == "code"]
+    document["cells"] = document["cells"][: code[cells]]
+    notebook.write_text(json.dumps(document), encoding="utf-8")
+    command = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", "--nbval",
+        "--nbval-current-env", "--nbval-cell-timeout=120", str(notebook),
+        "--nbval-sanitize-with", str(DEMOS / "sanitize.cfg"),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command,
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ends = {
+        int(number): end
+        for end, number in re.findall(r"^(PASSED|FAILED) .*::Cell (\d+)", done.stdout, re.MULTILINE)
+    }
+    assert len(ends) == cells, done.stdout + done.stderr
+    return {number for number, end in ends.items() if end == "FAILED"}
 
 
-def test_a_changed_matrix_turns_its_cell_red(checked):
-    failed, done = checked("row * s - p + a * d", "row * s + p + a * d")
-    assert 3 in failed, done.stdout
+def test_stored_outputs_are_those_that_come_out_again(project):
+    assert red_cells(project, BASICS, cells=4) == set()
+    assert red_cells(project, COUNTS, cells=2) == set()
+
+
+def test_a_changed_formula_turns_its_cell_red(project):
+    old, new = "d * (k - 1) - 1) // s + 1", "d * (k - 1)) // s + 1"
+    rewrite(project / "demo_notebooks" / BASICS, old, new)
+    assert red_cells(project, BASICS, cells=4) == {2}
+
+
+def test_a_changed_matrix_turns_its_cell_red(project):
+    old, new = "row * s - p + a * d", "row * s + p + a * d"
+    rewrite(project / "demo_notebooks" / BASICS, old, new)
+    assert 3 in red_cells(project, BASICS, cells=4)
+
+
+def test_a_changed_formula_of_the_profiler_turns_a_count_red(project):
+    old, new = "(layer.in_channels // layer.groups)", "layer.in_channels"
+    rewrite(project / "magics" / "theory" / "convolution.py", old, new)
+    assert red_cells(project, COUNTS, cells=2) == {1}
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
