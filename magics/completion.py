@@ -1,4 +1,4 @@
-"""What TAB offers behind `%convprofile`: options, their values, models and names."""
+"""What TAB offers behind `%convprofile`: options, their values, axes, models and names."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from magics.options import DTYPES, LAYOUTS, MODES
+from magics.questions import AXES
 from magics.records.selecting import FAMILIES, SORTS
 from magics.request import PARSER
 from magics.theory import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
 _LINE = re.compile(r"(?:^|\n)[ \t]*(?:\w+[ \t]*=[ \t]*)?(%{1,2})convprofile[ \t]+([^\n]*)\Z")
 _NAME = re.compile(r"[^\W\d]\w*|")
-_OPEN = ("(", "[", "{", "=", ".", "'", '"')
-"""In an expression, a name behind one of these is for Python's own completion."""
-
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "--mode": MODES,
     "--dtype": DTYPES,
@@ -52,11 +50,11 @@ def offered(text: str, names: Mapping[str, Any]) -> tuple[str, list[tuple[str, s
     *before, word = re.split(r"[ \t]+", line)
     option, equals, begun = word.partition("=")
     if equals and option in PARSER.options:
-        return _offer(begun, _values(option), "value")
+        return _value(option, begun, names)
     previous = before[-1] if before else ""
     action = PARSER.options.get(previous)
     if action is not None and action.nargs != 0:
-        return _offer(word, _values(previous), "value")
+        return _value(previous, word, names)
     if word.startswith("-"):
         return _offer(word, sorted(PARSER.options), "option")
     if cell or not _NAME.fullmatch(word):
@@ -79,17 +77,32 @@ def _positional(words: Iterable[str]) -> list[str]:
     return found
 
 
-def _values(option: str) -> tuple[str, ...]:
-    return _VALUES.get(option, ())
+def _value(
+    option: str, word: str, names: Mapping[str, Any]
+) -> tuple[str, list[tuple[str, str]]] | None:
+    """Return how an option's value may go on; of a sweep's, first the axis, then its values."""
+    if option == "--on":
+        return _offer(word, _named(names, _is_client), "name")
+    if option == "--sweep":
+        axis, equals, begun = word.partition("=")
+        if not equals:
+            return _offer(axis, [f"{name}=" for name in AXES], "axis")
+        return _offer(begun, _VALUES.get(f"--{axis}", ()), "value")
+    return _offer(word, _VALUES.get(option, ()), "value")
 
 
 def _names(names: Mapping[str, Any], *, models_only: bool) -> list[str]:
     """Return the names that a user made, those of models first."""
-    own = [name for name in names if not name.startswith("_") and name not in _SESSION]
-    models = sorted(name for name in own if _is_model(names[name]))
+    models = _named(names, _is_model)
     if models_only and models:
         return models
-    return models + sorted(set(own) - set(models))
+    return models + _named(names, lambda value: not _is_model(value))
+
+
+def _named(names: Mapping[str, Any], chosen: Callable[[object], bool]) -> list[str]:
+    """Return the names that a user made whose values are chosen."""
+    own = (name for name in names if not name.startswith("_") and name not in _SESSION)
+    return sorted(name for name in own if chosen(names[name]))
 
 
 _SESSION = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
@@ -98,6 +111,11 @@ _SESSION = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 def _is_model(value: object) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def _is_client(value: object) -> bool:
+    distributed = sys.modules.get("distributed")
+    return distributed is not None and isinstance(value, distributed.Client)
 
 
 def _offer(

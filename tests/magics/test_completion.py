@@ -40,6 +40,16 @@ def offered(shell, cell, cursor=None):
         ("%convprofile --backward ", ["%convprofile --backward narrow",
                                       "%convprofile --backward net"]),
         ("%convprofile --budget 3 ne", ["%convprofile --budget 3 net"]),
+        ("%convprofile --swe", ["%convprofile --sweep"]),
+        ("%convprofile --sweep d", ["%convprofile --sweep dilation=", "%convprofile --sweep dtype=",
+                                    "%convprofile --sweep device="]),
+        ("%convprofile --sweep=ba", ["%convprofile --sweep=batch="]),
+        ("%convprofile --sweep layout=ch", ["%convprofile --sweep layout=channels_last",
+                                            "%convprofile --sweep layout=channels_last_3d"]),
+        ("%convprofile --sweep dtype=float32,bf", ["%convprofile --sweep dtype=float32,bfloat16"]),
+        ("%convprofile --sweep batch=1,2 ", ["%convprofile --sweep batch=1,2 narrow",
+                                             "%convprofile --sweep batch=1,2 net"]),
+        ("%convprofile --adv", ["%convprofile --advise"]),
     ],
 )  # fmt: skip
 def test_options_values_and_names_are_completed(shell, cell, lines):
@@ -52,6 +62,24 @@ def test_every_option_is_offered(shell):
     for option in ("--mode", "--only", "--depth", "--save", "--no-memory", "--digits", "--return"):
         assert f"%convprofile {option}" in found
     assert all(line.split()[-1] in help_text for line in found)
+
+
+def test_every_axis_is_offered(shell):
+    found = offered(shell, "%convprofile --sweep ")
+    axes = ("batch", "size", "channels", "groups", "dilation", "threads", "dtype", "layout",
+            "device")  # fmt: skip
+    assert found == [f"%convprofile --sweep {axis}=" for axis in axes]
+
+
+def test_a_cluster_is_a_client_of_the_user(shell):
+    distributed = pytest.importorskip("distributed")
+    client = object.__new__(distributed.Client)  # not connected to anything
+    shell.user_ns["my_cluster"] = client
+    try:
+        found = offered(shell, "%convprofile --sweep batch=1,2 net x --on ")
+    finally:
+        del shell.user_ns["my_cluster"]
+    assert found == ["%convprofile --sweep batch=1,2 net x --on my_cluster"]
 
 
 def test_an_input_may_be_any_name_of_the_user(shell):
