@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.displayhook import DisplayHook
 
 from magics.errors import InputError
-from magics.measurement import bystander
+from magics.measurement import bystander, first_calls, live_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-_FRAMES = frozenset({__file__, bystander.__file__})
+_FRAMES = frozenset({__file__, bystander.__file__, first_calls.__file__, live_times.__file__})
 _ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
 
 

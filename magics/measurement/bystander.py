@@ -1,72 +1,40 @@
 """Looks on while a cell runs once: every call of a layer, whoever makes it, forward and backward.
 
 Modules are not known beforehand, so that `torch.nn.Module.__call__` is replaced for a while: it
-tells where the cell is. A TorchFunctionMode sees the calls of layer functions. Nothing is
-replaced in the cell's own namespace, and of each call only sums are kept.
+tells where the cell is. A TorchFunctionMode sees the calls of functions. Nothing is replaced in
+the cell's own namespace, and of each call only sums are kept.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from magics.measurement import functions
-from magics.measurement.backward import differentiable, node_number, nodes_behind
+from magics.measurement import functions, sighting
+from magics.measurement.backward import differentiable, nodes_behind
 from magics.measurement.calls import Call
+from magics.measurement.first_calls import FirstCalls, concerns, shapes_of
+from magics.measurement.kept import Kept
+from magics.measurement.live_times import LiveTimes, read
 from magics.measurement.module_layers import LAYERS
-from magics.measurement.modules import own_parameters
+from magics.measurement.modules import is_compiled, own_parameters
 from magics.measurement.names import Names
 from magics.measurement.operators import tensors_in
-from magics.measurement.sighting import describe, has_formula, layer_of_module, layer_seen
-from magics.measurement.tally import Entry, Seen, same_layer
+from magics.measurement.places import REPEATED, Frame, Thread
+from magics.measurement.repeats import Repeats
+from magics.measurement.tally import Seen, same_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from magics.theory import Layer
-
-_SCRIPTED = "scripted: the layers in it are not seen"
-
-
-@dataclass(slots=True)
-class _Frame:
-    """A module that is being called.
-
-    Attributes:
-        path: Its path.
-        module: The module.
-        whole: It is a layer as a whole: functions in it are parts of it.
-        layer: What its function said.
-    """
-
-    path: str
-    module: nn.Module
-    whole: bool
-    layer: Layer | None = None
-
-
-class _Thread(threading.local):
-    """Where one thread is.
-
-    Attributes:
-        frames: Modules that are being called, the innermost last.
-        inner: For each timed call that is running, the time of the timed calls in it [ns].
-        backwards: Number of backward passes that are running.
-        watched: Whether this thread's functions are seen.
-    """
-
-    def __init__(self) -> None:
-        self.frames: list[_Frame] = []
-        self.inner: list[int] = []
-        self.backwards = 0
-        self.watched = False
+    from magics.measurement.first_calls import Ran
+    from magics.measurement.live_times import Timed
+    from magics.measurement.repeats import Repeat
+    from magics.measurement.tally import Entry
 
 
 class Bystander(TorchFunctionMode):
@@ -76,11 +44,20 @@ class Bystander(TorchFunctionMode):
         seen: What was seen.
     """
 
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, namespace: Mapping[str, Any], *, memory: bool = True) -> None:
+        """Prepare to look on.
+
+        Args:
+            namespace: Where the cell's models have their names.
+            memory: Tell what is kept for the backward.
+        """
         super().__init__()
         self.seen = Seen()
         self._names = Names(namespace)
-        self._thread = _Thread()
+        self._thread = Thread()
+        self._times = LiveTimes(self._thread, self.seen)
+        self._first_calls, self._repeats = FirstCalls(self.seen), Repeats()
+        self._kept = Kept() if memory else None
         self._counted: set[str] = set()
         self._latest: dict[str, object] = {}  # by name, the layer that was met last
 
@@ -90,14 +67,16 @@ class Bystander(TorchFunctionMode):
         call, run = nn.Module.__call__, getattr(torch.autograd, "_engine_run_backward", None)
         nn.Module.__call__ = self._module_call(call)  # type: ignore[method-assign]  # put back below
         if run is not None:
-            torch.autograd._engine_run_backward = self._backward_run(run)  # type: ignore[attr-defined]  # torch's own
+            torch.autograd._engine_run_backward = self._times.backward_run(run)  # type: ignore[attr-defined]  # torch's own
         self._thread.watched = True
-        begin = _read()
+        begin = read()
         try:
             with self:
                 yield
         finally:
-            self.seen.whole_ns = _read() - begin
+            self.seen.whole_ns = read() - begin
+            self._first_calls.settle()
+            self._repeats.settle()
             nn.Module.__call__ = call  # type: ignore[method-assign]  # put back
             if run is not None:
                 torch.autograd._engine_run_backward = run  # type: ignore[attr-defined]  # torch's own
@@ -110,35 +89,69 @@ class Bystander(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401, part of torch's protocol
         __tracebackhide__ = True
-        kind = functions.kind_of(func)
-        if kind is None or kind == "other" or torch.compiler.is_compiling():
-            return func(*args, **(kwargs or {}))
-        return self._function(kind, func, args, kwargs or {})
+        kwargs = kwargs or {}
+        if torch.compiler.is_compiling():
+            return func(*args, **kwargs)
+        kind, frame = functions.kind_of(func), self._thread.frame
+        if kind not in {None, "other"} and sighting.is_read(func):
+            return self._function(str(kind), func, args, kwargs)
+        if (frame is not None and frame.whole) or not concerns(func, in_module=frame is not None):
+            return func(*args, **kwargs)
+        return self._opaque(func, args, kwargs)
 
     def _function(
         self, kind: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:  # noqa: ANN401, whatever the function returns
+        """Call a layer function whose arguments say what it costs."""
         __tracebackhide__ = True
-        begin = _read()
-        here = self._thread
-        frame = here.frames[-1] if here.frames else None
-        name = func.__name__.strip("_")
+        frame = self._thread.frame
         if frame is not None and frame.whole:
             result = func(*args, **kwargs)
-            layer = layer_seen(func, args, kwargs, result)
+            if frame.repeated:
+                return result
+            layer = sighting.layer_seen(func, args, kwargs, result)
             if frame.layer is None:
                 frame.layer = layer
             return result
-        older = node_number()
-        result, own, spent = self._timed(func, args, kwargs)
-        layer = layer_seen(func, args, kwargs, result)
-        label = f"{frame.path}.{name}()" if frame is not None else f"{name}()"
+        begin = read()
+        timed = self._times.call(func, args, kwargs)
+        name = func.__name__.strip("_")
+        layer = sighting.layer_seen(func, args, kwargs, timed.result)
         call = Call("", name=name, kind=kind, layer=layer)
-        describe(call, args, kwargs, result)
-        entry = self._entry(label, call, None)
-        self._add(entry, call, own, older, result)
-        self.seen.looking_ns += _read() - begin - spent
-        return result
+        sighting.describe(call, args, kwargs, timed.result)
+        self._add(self._entry(_within(frame, name), call, None), call, timed)
+        self.seen.looking_ns += read() - begin - timed.whole_ns
+        return timed.result
+
+    def _opaque(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401, whatever the function returns
+        """Call a function that torch shows as a whole: it is a row if there are products in it."""
+        __tracebackhide__ = True
+        shapes = None if self._thread.backwards else shapes_of(args, kwargs)
+        if shapes is None:
+            return func(*args, **kwargs)
+        frame, name = self._thread.frame, func.__name__.strip("_")
+        place = (frame.path if frame is not None else "", name)
+        if self._first_calls.again(place, shapes):
+            return func(*args, **kwargs)
+        begin = read()
+        with self._first_calls.watched(place, shapes) as found:
+            timed = self._times.call(func, args, kwargs)
+        ran = found()
+        if not ran.has_products or func.__name__ in functions.LOOKALIKES:
+            self._times.take_back(timed)
+            self.seen.count_other(ran, place[0])
+            self.seen.other_saved_bytes += self._saved(timed) or 0
+        else:
+            module = frame.module if frame is not None and sighting.is_torchs(frame) else None
+            call = Call("", name=name, kind="matmul")
+            sighting.describe(call, args, kwargs, timed.result)
+            label = place[0] if module is not None else _within(frame, name)
+            self._add(self._entry(label, call, module), call, timed, ran)
+            self.seen.note_uncounted(ran, place[0])
+        self.seen.looking_ns += read() - begin - timed.whole_ns
+        return timed.result
 
     def _module_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N807, in place of torch's
@@ -164,56 +177,77 @@ class Bystander(TorchFunctionMode):
         kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401, whatever a model returns
         __tracebackhide__ = True
-        begin = _read()
+        begin = read()
         here = self._thread
         with torch._C.DisableTorchFunction():
-            path = self._names.of(module, here.frames[-1].path if here.frames else None)
-            if path not in self._counted:
-                self._meet(path, module)
-        scripted = isinstance(module, torch.jit.ScriptModule)
-        frame = _Frame(path, module, scripted or isinstance(module, LAYERS) or has_formula(module))
+            key = self._repeats.key(module, args, kwargs) if isinstance(module, LAYERS) else None
+            repeat = None if key is None else self._repeats.find(key, module)
+            if repeat is None:
+                path = self._names.of(module, here.frames[-1].path if here.frames else None)
+                if path not in self._counted:
+                    self._meet(path, module)
+        if repeat is not None:
+            return self._again(repeat, call, (module, *args), kwargs)
+        scripted, ran = isinstance(module, torch.jit.ScriptModule), None
+        whole = scripted or isinstance(module, LAYERS) or sighting.has_formula(module)
+        frame = Frame(path, module, whole)
         here.frames.append(frame)
         try:
             if not frame.whole:
-                self.seen.looking_ns += _read() - begin
+                self.seen.looking_ns += read() - begin
                 return call(module, *args, **kwargs)
-            older = node_number()
-            result, own, spent = self._timed(call, (module, *args), kwargs)
+            if scripted and not here.backwards:
+                with self._first_calls.watched((path, ""), shapes_of(args, kwargs)) as found:
+                    timed = self._times.call(call, (module, *args), kwargs)
+                ran = found()
+                self.seen.note_uncounted(ran, path)
+            else:
+                timed = self._times.call(call, (module, *args), kwargs)
         finally:
             here.frames.pop()
         with torch._C.DisableTorchFunction():
             described = Call(path, module=module, layer=frame.layer)
-            describe(described, args, kwargs, result)
-            described.layer = layer_of_module(described)
+            sighting.describe(described, args, kwargs, timed.result)
+            described.layer = sighting.layer_of_module(described)
             entry = self._entry(path, described, module)
-            self._add(entry, described, own, older, result)
-        self.seen.looking_ns += _read() - begin - spent
-        return result
+            self._add(entry, described, timed, ran)
+            if key is not None and described.layer is not None and not here.backwards:
+                self._repeats.keep(key, module, entry, described.layer)
+        self.seen.looking_ns += read() - begin - timed.whole_ns
+        return timed.result
 
-    def _timed(
-        self, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Any, int, int]:
-        """Call, and return the result, its own time and its whole time [ns]."""
+    def _again(
+        self,
+        repeat: Repeat,
+        call: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401, whatever the layer returns
+        """Call a layer that was called with such inputs before."""
         __tracebackhide__ = True
-        inner = self._thread.inner
-        inner.append(0)
-        begin = _read()
+        begin = read()
+        here = self._thread
+        here.frames.append(REPEATED)
         try:
-            result = call(*args, **kwargs)
-        except BaseException:
-            inner.pop()
-            raise
-        spent = _read() - begin
-        own = spent - inner.pop()
-        if inner:
-            inner[-1] += spent
-        return result, own, spent
+            timed = self._times.call(call, args, kwargs)
+        finally:
+            here.frames.pop()
+        if here.backwards:
+            repeat.entry.backward_ns += timed.own_ns
+        else:
+            repeat.entry.forward.add(timed.own_ns)
+            repeat.calls += 1
+        self._hook(timed, repeat.entry)
+        self.seen.looking_ns += read() - begin - timed.whole_ns
+        return timed.result
 
     def _meet(self, path: str, module: nn.Module) -> None:
         """Take note of a module that is called for the first time under this name."""
         self._counted.add(path)
         self.seen.modes.add(module.training)
-        self.seen.params += sum(parameter.numel() for parameter in own_parameters(module))
+        self.seen.count_parameters(own_parameters(module))
+        if is_compiled(module):
+            self.seen.compiled.add(path)
 
     def _entry(self, label: str, call: Call, module: nn.Module | None) -> Entry:
         key: object = (label, same_layer(call.layer))
@@ -221,71 +255,42 @@ class Bystander(TorchFunctionMode):
             key = self._latest.get(label, key)
         entry = self.seen.entries.get(key)
         if entry is None:
-            scripted = isinstance(module, torch.jit.ScriptModule)
-            kind = call.layer.kind if call.layer is not None else call.kind or "other"
-            title = getattr(module, "original_name", type(module).__name__) if module else call.name
             self._latest[label] = key
-            entry = self.seen.entries[key] = Entry(
-                label, kind, title, layer=call.layer, input_shape=call.input_shape,
-                output_shape=call.output_shape, dtype=call.dtype,
-                output_bytes=call.output_bytes, note=_SCRIPTED if scripted else "",
-            )  # fmt: skip
-            if module is not None:
-                entry.params = sum(p.numel() for p in own_parameters(module))
+            entry = self.seen.entries[key] = sighting.new_entry(label, call, module)
+            if module is not None and not isinstance(module, torch.jit.ScriptModule):
+                for inside, child in module.named_modules():  # those that a layer doesn't call
+                    if inside and f"{label}.{inside}" not in self._counted:
+                        self._meet(f"{label}.{inside}", child)
         return entry
 
-    def _add(self, entry: Entry, call: Call, own: int, older: int, result: object) -> None:
-        self.seen.devices.update(str(item.device) for item in tensors_in(result)[:1])
+    def _add(self, entry: Entry, call: Call, timed: Timed, ran: Ran | None = None) -> None:
+        is_first = not entry.forward.count
+        first = tensors_in(timed.result)[:1]
+        self.seen.devices.update(str(item.device) for item in first)
         if self._thread.backwards:  # a part of the forward, run again for the backward
-            entry.backward_ns += own
+            entry.backward_ns += timed.own_ns
         else:
-            entry.forward.add(own)
-            entry.count(call.layer, call.input_shape)
+            entry.forward.add(timed.own_ns)
+            entry.count(call.layer, call.input_shape, ran)
+            if is_first:
+                self.seen.channels_last |= any(map(sighting.is_channels_last, first))
+                entry.saved_bytes = self._saved(timed)
+        self._hook(timed, entry)
+
+    def _hook(self, timed: Timed, entry: Entry) -> None:
         if torch.is_grad_enabled():
             with torch._C.DisableTorchFunction():
-                for node in nodes_behind(differentiable(result), older):
-                    self._hook(node, entry)
+                for node in nodes_behind(differentiable(timed.result), timed.older):
+                    self._times.hook(node, entry)
 
-    def _hook(self, node: Any, entry: Entry) -> None:  # noqa: ANN401, torch has no type for nodes
-        if hasattr(node, "variable"):  # it merely stores a gradient
-            return
-        begun = [0]
-        inner = self._thread
-
-        def before(_gradients: object) -> None:
-            inner.inner.append(0)
-            begun[0] = _read()
-
-        def after(_inputs: object, _outputs: object) -> None:
-            spent = _read() - begun[0]
-            entry.backward_ns += spent - (inner.inner.pop() if inner.inner else 0)
-            entry.backwards += 1
-            if inner.inner:
-                inner.inner[-1] += spent
-
-        node.register_prehook(before)
-        node.register_hook(after)
-
-    def _backward_run(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, in place of torch's
-            __tracebackhide__ = True
-            here = self._thread
-            here.backwards += 1
-            running = len(here.inner)
-            begin = _read()
-            try:
-                return run(*args, **kwargs)
-            finally:
-                del here.inner[running:]  # of nodes that raised
-                here.backwards -= 1
-                if not here.backwards:
-                    self.seen.backward_ns += _read() - begin
-
-        return timed
+    def _saved(self, timed: Timed) -> int | None:
+        """Return what a call keeps for the backward, `None` where that is not to be known."""
+        if self._kept is None or not torch.is_grad_enabled():
+            return None
+        with torch._C.DisableTorchFunction():
+            nodes = nodes_behind(differentiable(timed.result), timed.older)
+            return self._kept.new_bytes(nodes) if nodes else None
 
 
-def _read() -> int:
-    """Read the clock; where a GPU works, once it has done what it was given."""
-    if torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
-        torch.cuda.synchronize()
-    return time.perf_counter_ns()
+def _within(frame: Frame | None, name: str) -> str:
+    return f"{frame.path}.{name}()" if frame is not None else f"{name}()"

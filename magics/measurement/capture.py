@@ -73,7 +73,7 @@ class _OperatorObserver(OperatorObserver):
             return NotImplemented  # what such a tensor is made of comes back here
         recorder = self._recorder
         recorder.before(func, args, kwargs)
-        if func._schema.name in _COMPOSITES:
+        if func._schema.name in COMPOSITES:
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
@@ -99,7 +99,7 @@ class _OperatorObserver(OperatorObserver):
         return func(*args, **kwargs)
 
 
-_COMPOSITES = frozenset(
+COMPOSITES = frozenset(
     f"aten::{name}"
     for name in (
         *(f"conv{n}d" for n in (1, 2, 3)),

@@ -92,7 +92,7 @@ def target(model: object) -> Target:
     title, notes, compiled = type(model).__name__, [], None
     inner: Any = model
     while True:
-        if _is_compiled(inner):
+        if is_compiled(inner):
             compiled, inner = inner, inner._orig_mod
             notes.append(
                 "The model is compiled: rows are of the eager model inside, "
@@ -123,7 +123,7 @@ def target(model: object) -> Target:
     return Target(inner, inner, modules, tuple(unregistered), title, tuple(notes), compiled)
 
 
-def _is_compiled(model: nn.Module) -> bool:
+def is_compiled(model: nn.Module) -> bool:
     """Ask without loading the compiler, which takes seconds, where nothing was compiled."""
     loaded = sys.modules.get("torch._dynamo.eval_frame")
     return loaded is not None and isinstance(model, loaded.OptimizedModule)

@@ -10,6 +10,7 @@ from magics import theory
 from magics.measurement import functions
 from magics.measurement.module_layers import as_module, own_layer
 from magics.measurement.operators import tensors_in
+from magics.measurement.tally import Entry
 from magics.theory import Layer
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from magics.measurement.calls import Call
+    from magics.measurement.places import Frame
 
 _PRODUCTS = frozenset({"matmul", "__matmul__", "mm", "bmm"})
 _MATRIX_DIMS = 2
+_IMAGE_DIMS = 4
+_SCRIPTED = "scripted: the layers in it are not seen one by one"
 
 
 def layer_seen(
@@ -48,6 +52,11 @@ def layer_seen(
     return None
 
 
+def is_read(func: Callable[..., Any]) -> bool:
+    """Return whether a function's arguments say what it costs; else only what it runs does."""
+    return functions.reads(func) or func.__name__ in _PRODUCTS
+
+
 def _needs(tensor: torch.Tensor) -> bool:
     return tensor.requires_grad
 
@@ -68,6 +77,40 @@ def describe(
         call.dtype = str(outputs[0].dtype).removeprefix("torch.")
         call.itemsize = outputs[0].element_size()
         call.output_bytes = sum(item.numel() * item.element_size() for item in outputs)
+
+
+def new_entry(label: str, call: Call, module: nn.Module | None) -> Entry:
+    """Return the row of a layer, before its first call is added."""
+    title = call.name
+    if module is not None:
+        title = getattr(module, "original_name", type(module).__name__)
+    return Entry(
+        label,
+        call.layer.kind if call.layer is not None else call.kind or "other",
+        title,
+        params=sum(p.numel() for p in module.parameters()) if module is not None else 0,
+        note=_SCRIPTED if isinstance(module, torch.jit.ScriptModule) else "",
+        layer=call.layer,
+        input_shape=call.input_shape,
+        output_shape=call.output_shape,
+        dtype=call.dtype,
+        output_bytes=call.output_bytes,
+    )
+
+
+def is_torchs(frame: Frame) -> bool:
+    """Return whether a module that is being called is one of torch's own layers."""
+    return type(frame.module).__module__.startswith("torch.nn.modules.")
+
+
+def is_channels_last(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor holds images whose channels are neighbours in memory."""
+    return (
+        tensor.dim() == _IMAGE_DIMS
+        and tensor.layout is torch.strided
+        and not tensor.is_contiguous()
+        and tensor.is_contiguous(memory_format=torch.channels_last)
+    )
 
 
 def has_formula(module: nn.Module) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,11 @@ from magics.measurement.operators import known_backward
 from magics.theory import Cost
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch.nn import Parameter
+
+    from magics.measurement.first_calls import Ran
     from magics.theory import Layer
 
 _SAMPLE = 512
@@ -61,7 +67,8 @@ class Entry:
         backwards: How many nodes of the backward ran.
         cost: Work of all calls.
         backward: Work that they cause in a backward.
-        uncounted: Calls without a formula.
+        uncounted: Calls that could not be read.
+        saved_bytes: What the first call keeps for the backward, if that is known [bytes].
     """
 
     name: str
@@ -81,15 +88,21 @@ class Entry:
     cost: Cost = field(default_factory=Cost)
     backward: Cost = field(default_factory=Cost)
     uncounted: int = 0
+    saved_bytes: int | None = None
 
-    def count(self, layer: Layer | None, input_shape: tuple[int, ...]) -> None:
-        """Count the work of a call."""
+    def count(
+        self, layer: Layer | None, input_shape: tuple[int, ...], ran: Ran | None = None
+    ) -> None:
+        """Count the work of a call: that of what ran in it, or of the layer that it was."""
         if len(self.shapes) < _MOST_SHAPES:
             self.shapes.add(input_shape)
-        if layer is None:
+        if ran is not None:
+            forward, backward = ran.cost, ran.backward
+        elif layer is not None:
+            forward, backward = costs(layer)
+        else:
             self.uncounted += 1
             return
-        forward, backward = _costs(layer)
         self.cost += forward
         self.backward += backward
 
@@ -106,6 +119,12 @@ class Seen:
         params: Parameters of all modules that were called.
         modes: Whether modules were in train mode, by what they said.
         devices: Devices of what layers gave out.
+        channels_last: A layer gave out images in this layout.
+        parameter_bytes: Size of the parameters [bytes].
+        other: Work of functions that are no layers.
+        other_saved_bytes: What their first calls keep for the backward [bytes].
+        uncounted: How often operators without a formula ran, by name and place.
+        compiled: Paths of compiled models that were called.
     """
 
     entries: dict[object, Entry] = field(default_factory=dict)
@@ -115,10 +134,39 @@ class Seen:
     params: int = 0
     modes: set[bool] = field(default_factory=set)
     devices: set[str] = field(default_factory=set)
+    channels_last: bool = False
+    parameter_bytes: int = 0
+    other: Cost = field(default_factory=Cost)
+    other_saved_bytes: int = 0
+    uncounted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    compiled: set[str] = field(default_factory=set)
+
+    def count_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Count the parameters of a module."""
+        for parameter in parameters:
+            self.params += parameter.numel()
+            self.parameter_bytes += parameter.numel() * parameter.element_size()
+
+    def count_other(self, ran: Ran, path: str, calls: int = 1) -> None:
+        """Count the work of calls of a function that is no layer, at a place."""
+        if calls:
+            self.other += times(ran.cost, calls)
+            self.note_uncounted(ran, path, calls)
+
+    def note_uncounted(self, ran: Ran, path: str, calls: int = 1) -> None:
+        """Note what has no formula."""
+        for name in ran.uncounted:
+            self.uncounted[name, path] += calls
+
+
+def times(cost: Cost, calls: int) -> Cost:
+    """Return the work of so many calls."""
+    return Cost(**{item.name: getattr(cost, item.name) * calls for item in fields(cost)})
 
 
 @lru_cache(maxsize=4096)
-def _costs(layer: Layer) -> tuple[Cost, Cost]:
+def costs(layer: Layer) -> tuple[Cost, Cost]:
+    """Return the work of a layer, and of its backward."""
     return theory.cost(layer), known_backward(layer) or Cost()
 
 
