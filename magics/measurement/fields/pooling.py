@@ -7,32 +7,27 @@ from typing import TYPE_CHECKING, Any
 from magics.measurement.fields.combining import joined
 from magics.measurement.fields.layout import LostError
 from magics.measurement.fields.rules import Result, rule
-from magics.measurement.fields.windows import axes_named, each_of, slide
+from magics.measurement.fields.windows import axes_named, each_of, slide, sliding_rule
 from magics.theory import axis_maps
 from magics.theory.axis_maps import IDENTITY
 
 if TYPE_CHECKING:
+    from magics.measurement.fields.places import Place
     from magics.measurement.fields.reading import Reading
     from magics.measurement.fields.tape import Step
+    from magics.measurement.fields.windows import Sizes
 
 
-@rule(
+@sliding_rule(
     *"""max_pool1d max_pool2d_with_indices max_pool3d_with_indices avg_pool1d avg_pool2d
     avg_pool3d mkldnn_max_pool2d mkldnn_max_pool3d max_pool2d max_pool3d
     quantized_max_pool2d quantized_max_pool3d quantized_max_pool1d""".split()
 )
-def _pool(run: Reading, step: Step) -> Result:
-    given = step.arguments
-    ref = step.refs()[0]
-    place, output = run.place(ref), step.outputs[0]
-    if place is None or output is None:
-        return None
-    count = axes_named(step.name)
-    run.meets(place, count)
+def _pool(run: Reading, step: Step, place: Place, sizes: Sizes) -> Result:
     if len(step.outputs) > 1:
         run.chose(step)
-    maps = [axis_maps.window(*one) for one in _windows(given, count)]
-    return (slide(run, place, maps, output.shape[-count:]),) * len(step.outputs)
+    maps = [axis_maps.window(*one) for one in _windows(step.arguments, len(sizes))]
+    return (slide(run, place, maps, sizes),) * len(step.outputs)
 
 
 def _windows(given: Any, count: int) -> list[tuple[int, ...]]:  # noqa: ANN401, a mapping of arguments
@@ -66,18 +61,11 @@ def _unpool(run: Reading, step: Step) -> Result:
     return joined(run.canvas, spread, output.shape)
 
 
-@rule(
+@sliding_rule(
     *"""adaptive_avg_pool1d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool2d
     adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
     mkldnn_adaptive_avg_pool2d""".split()
 )
-def _adaptive_pool(run: Reading, step: Step) -> Result:
-    ref = step.refs()[0]
-    place, output = run.place(ref), step.outputs[0]
-    if place is None or output is None:
-        return None
-    count = axes_named(step.name)
-    run.meets(place, count)
-    sizes = output.shape[-count:]
-    maps = map(axis_maps.adaptive, ref.shape[-count:], sizes)
+def _adaptive_pool(run: Reading, step: Step, place: Place, sizes: Sizes) -> Result:
+    maps = map(axis_maps.adaptive, place.shape[-len(sizes) :], sizes)
     return (slide(run, place, list(maps), sizes),) * len(step.outputs)

@@ -18,10 +18,40 @@ from magics.theory.axis_maps import AxisMap
 from magics.theory.index_sets import positions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from magics.measurement.fields.reading import Reading
     from magics.measurement.fields.tape import Step
+
+    Sizes = tuple[int, ...]
+    Follow = Callable[[Reading, Step, Place, Sizes], Result]
+
+
+def axes_named(name: str) -> int:
+    """Return the number of axes in an operator's name."""
+    return int(next(character for character in name if character in "123"))
+
+
+def sliding_rule(*names: str) -> Callable[[Follow], Follow]:
+    """Register a rule of operators that slide over the last dimensions of one map.
+
+    The rule is called with the reading, the step, the map's place and the new sizes of those
+    dimensions, as many as the operator's name says; and only where the map has a place.
+    """
+
+    def register(follow: Follow) -> Follow:
+        @rule(*names)
+        def _follow(run: Reading, step: Step) -> Result:
+            place, output = run.place(step.refs()[0]), step.outputs[0]
+            if place is None or output is None:
+                return None
+            count = axes_named(step.name)
+            run.meets(place, count)
+            return follow(run, step, place, output.shape[-count:])
+
+        return follow
+
+    return register
 
 
 def slide(run: Reading, place: Place, maps: Sequence[AxisMap], sizes: Sequence[int]) -> Place:
@@ -117,30 +147,18 @@ def _channels(run: Reading, place: Place, count: int, groups: int, channels: int
     return viewed(apart, (*shape[:dim], channels, *shape[dim + 1 :]))
 
 
-def axes_named(name: str) -> int:
-    """Return the number of axes in an operator's name."""
-    return int(next(character for character in name if character in "123"))
-
-
-@rule(
+@sliding_rule(
     *"""upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
     _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
     upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa
     _upsample_bicubic2d_aa""".split()
 )
-def _resize(run: Reading, step: Step) -> Result:
+def _resize(run: Reading, step: Step, place: Place, sizes: Sizes) -> Result:
     given = step.arguments
-    ref = step.refs()[0]
-    place, output = run.place(ref), step.outputs[0]
-    if place is None or output is None:
-        return None
-    count = axes_named(step.name)
-    run.meets(place, count)
-    scales = _scales(given, count)
+    scales = _scales(given, len(sizes))
     corners = bool(given.get("align_corners", False))
     maps = []
-    sizes = output.shape[-count:]
-    for size, to, scale in zip(ref.shape[-count:], sizes, scales, strict=True):
+    for size, to, scale in zip(place.shape[-len(sizes) :], sizes, scales, strict=True):
         if corners and "nearest" not in step.name:
             ratio = Fraction(size - 1, to - 1) if to > 1 else Fraction(0)
         else:
