@@ -1,11 +1,10 @@
 """Fields read off a run equal the support of the gradient, on networks drawn at random."""
 
-import functools
-
 import pytest
 import torch
+from plain_networks import CONV, PlainNetwork
 from probing import drawn, gradient_support, read, read_support, some_units
-from random_networks import CONV, RandomNetwork
+from random_networks import RandomNetwork
 
 import magics
 from magics.measurement.fields import canvas
@@ -27,7 +26,7 @@ def compare(seed, make):
 
 @pytest.mark.parametrize("seed", range(100))
 def test_a_random_network_of_layers_sees_where_its_gradient_is_not_zero(seed):
-    assert compare(seed, functools.partial(RandomNetwork, odd=False))
+    assert compare(seed, PlainNetwork)
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -57,7 +56,7 @@ class Reported(torch.nn.Module):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_profile_reports_size_and_coverage_of_an_inner_unit(seed):
-    network, image = drawn(seed, functools.partial(RandomNetwork, odd=False))
+    network, image = drawn(seed, PlainNetwork)
     row = magics.profile(Reported(network), image, measure=False).layers[-1]
     field = row.receptive_field
     network.probing = True
