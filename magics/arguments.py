@@ -63,10 +63,11 @@ def _hint(option: str, known: Iterable[str]) -> str:
 
 
 _OTHERWISE = {
-    "kwargs": "write the model's keyword arguments as they are: NAME=EXPRESSION",
+    "kwargs": "write the model's arguments as they are: NAME=EXPRESSION",
     "measure": "times are measured unless there is a --no-measure",
+    "advice": "did you mean --advise?",  # --device has as many letters in common
 }
-"""Options of `magics.profile` that a line has no option for, and what to write instead."""
+"""What to write instead of options that people expect and that there are not."""
 
 
 def _is_number(text: str) -> bool:

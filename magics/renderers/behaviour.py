@@ -82,10 +82,10 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
     }
     let all = null;
     if (folds.length) {
-      all = press(table.caption, ["Fold all modules"], self => {
+      all = press(table.caption, ["Fold all"], self => {
         const open = self.textContent[0] === "U";
         folds.forEach(([button, body]) => show(button, body, open));
-        self.textContent = open ? "Fold all modules" : "Unfold all modules";
+        self.textContent = open ? "Fold all" : "Unfold all";
       });
       all.className = "all";
       table.caption.firstChild.after(all);

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers import comparison_words as words
 from magics.renderers.comparison_picture import pictures
 from magics.renderers.comparison_table import columns
-from magics.renderers.html import drawn, warning
-from magics.renderers.html_table import HEAD, SMALL
+from magics.renderers.html import drawn, facts, framed, headed, headline, legend, listed, warning
 from magics.renderers.html_table import table as html_table
 from magics.renderers.page import document
 from magics.renderers.text import WIDTH, bar, fitting, hanging, lines
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
 _NAME = 30
 _BAR = 40
-_TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
-_WIDE = "max-width:1000px;padding:0 8px"
 
 
 def as_text(comparison: Comparison) -> str:
@@ -73,19 +69,12 @@ def in_terminal(comparison: Comparison, stream: object) -> str:  # noqa: ARG001,
 
 def as_html(comparison: Comparison) -> str:
     """Return a comparison as one HTML fragment."""
-    parts = [f'<div style="{_TITLE}">{escape(words.title(comparison))}</div>']
-    parts += [
-        f'<div style="{_WIDE}"><b>{letter}</b> {escape(sentence)}</div>'
-        for letter, sentence in words.entrants(comparison)
-    ]
+    parts = [headline(words.title(comparison)), facts(words.entrants(comparison))]
     parts += [warning(text) for text in words.warnings(comparison)]
     for place in range(1, len(comparison.profiles)):
-        parts.append(f'<div style="{HEAD}">{escape(words.verdict(comparison, place))}</div>')
-        items = "".join(f"<li>{escape(text)}</li>" for text in words.reasons(comparison, place))
-        parts.append(
-            f'<ul style="margin:0;padding-left:32px;{_WIDE}">{items}</ul>' if items else ""
-        )
+        verdict, reasons = words.verdict(comparison, place), words.reasons(comparison, place)
+        parts.append(listed("ul", reasons, verdict) or headed(verdict))
     parts.append(drawn(pictures(comparison)))
     parts.append(html_table(columns(comparison), "Layers that correspond"))
-    parts.append(f'<div style="{_WIDE}">{escape(words.legend(comparison))}.</div>')
-    return f'<div class="convprofile" style="{SMALL}">{"".join(parts)}</div>'
+    parts.append(legend(words.legend(comparison)))
+    return framed(parts)

@@ -57,6 +57,8 @@ def _drawn(comparison: Comparison, place: int, steps: list[Step]) -> Picture | N
     alt = f"Bars, {first} over {other}: " + ", ".join(
         f"{step.name} {units.ratio(step.gain, 2)}" for step in steps
     )
-    reading = words.verdict(comparison, place)
-    return Picture(f"From MACs to time: {first} over {other}", reading, f"{alt}. {reading}",
+    verdict = words.verdict(comparison, place)
+    left = [units.ratio(step.gain, 2) for step in steps]
+    reading = f"Of {left[0]} in MACs {left[-1]} is left in time; each bar takes one more reason in."
+    return Picture(f"From MACs to time: {first} over {other}", reading, f"{alt}. {verdict}",
                    canvas.uri(), _WIDTH, height)  # fmt: skip

@@ -82,7 +82,17 @@ def listed(tag: str, items: Sequence[str], head: str) -> str:
         return ""
     rows = "".join(f"<li>{escape(item)}</li>" for item in items)
     style = f"margin:0;padding-left:32px;{_WIDE}"
-    return f'<div style="{HEAD}">{head}</div><{tag} style="{style}">{rows}</{tag}>'
+    return f'{headed(head)}<{tag} style="{style}">{rows}</{tag}>'
+
+
+def headed(text: str) -> str:
+    """Return the head of a part of a report."""
+    return f'<div style="{HEAD};{_WIDE}">{escape(text)}</div>'
+
+
+def legend(text: str) -> str:
+    """Return what explains a table, below it; nothing for no text."""
+    return f'<div style="padding:2px 8px;{_WIDE}">{escape(text)}.</div>' if text else ""
 
 
 def drawn(found: Sequence[Picture]) -> str:
@@ -113,7 +123,7 @@ def _layers(profile: Profile) -> str:
     if len(columns) > _FEW:  # where the last ones are out of sight, nothing else may tell
         hint = f"{len(columns)} columns, up to {columns[-1].head}: scroll sideways for all"
     found = html_table(columns, "Layers, in the order of their calls", sizes, hint)
-    found += f'<div style="padding:2px 8px;{_WIDE}">{escape(words.legend(columns))}.</div>'
+    found += legend(words.legend(columns))
     if len(rows) == len(profile.rows):
         return found
     every = "\n".join(text.lines(table.columns(profile, profile.rows, 40)))

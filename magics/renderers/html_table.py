@@ -36,7 +36,7 @@ def table(
         hint: What to know about the table, below the caption.
     """
     more = f'<br><span style="font-weight:400">{escape(hint)}</span>' if hint else ""
-    heads = "".join(map(_head, columns))
+    heads = "".join(_head(column, left=column is columns[0]) for column in columns)
     return (
         f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="{caption}">'
         f'<table style="border-collapse:collapse;margin:0;text-align:right;'
@@ -64,9 +64,9 @@ def _bodies(columns: Sequence[Column], groups: Sequence[tuple[int, bool]]) -> st
     return "".join(found)
 
 
-def _head(column: Column) -> str:
+def _head(column: Column, *, left: bool) -> str:
     style = f"padding:1px 8px;vertical-align:bottom;border-bottom:{_RULE}"
-    style += f";{_LEFT}" if not column.number else ""
+    style += f";{_LEFT}" if left or not column.number else ""
     style += ";min-width:90px" if column.share else ""
     kind = ' class="n"' if column.number else ""
     unit = f"<br>[{column.unit}]" if column.unit else ""

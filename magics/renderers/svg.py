@@ -120,7 +120,7 @@ class Canvas:
         """Write (name, colour, marker) one after the other, in lines; the drawing ends below."""
         start = x
         for name, colour, shape in entries:
-            room = 18 + 6.1 * len(name)
+            room = 24 + 6.3 * len(name)
             if x > start and x + room > self.width:
                 x, y = start, y + 15
             self.marks(shape, colour, [(x + 5, y - 4)])

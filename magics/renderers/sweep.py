@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from magics.renderers import sweep_words as words
-from magics.renderers.html import drawn, facts, framed, headline, listed, warning
+from magics.renderers.html import drawn, facts, framed, headline, legend, listed, warning
 from magics.renderers.html_table import table as html_table
 from magics.renderers.page import document
 from magics.renderers.sweep_findings import findings
@@ -70,7 +69,6 @@ def in_terminal(sweep: Sweep, stream: TextIO) -> str:
 def as_html(sweep: Sweep) -> str:
     """Return a sweep as one HTML fragment."""
     table, times = columns(sweep), matrix(sweep)
-    meanings = words.legend(table)
     return framed(
         [
             headline(words.title(sweep)),
@@ -81,9 +79,7 @@ def as_html(sweep: Sweep) -> str:
             html_table(times, words.of_time(sweep)) if times else "",
             html_table(table, "Points", groups(sweep)),
             *map(warning, words.troubles(sweep)),
-            f'<div style="padding:2px 8px;max-width:1000px">{escape(meanings)}.</div>'
-            if meanings
-            else "",
+            legend(words.legend(table)),
         ]
     )
 

@@ -196,7 +196,7 @@ def _between(sweep: Sweep, lines: Sequence[Sequence[SweepPoint]]) -> list[str]:
     """Compare what is no number, or the lines with one another."""
     main = sweep.main
     if not main.is_numeric:
-        return [text for line in lines for text in _compared(_measured(line), "", ())]
+        return _compared(_measured(sweep.points), "", ())
     known = [{point.values[main.name] for point in _measured(line)} for line in lines]
     common = set.intersection(*known) if known else set()
     if not common:

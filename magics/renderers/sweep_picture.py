@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _WIDTH, _LEFT, _HEIGHT = 450, 62, 206
 _PLOT = _WIDTH - _LEFT - 12
 _LETTER = 6.1  # px
+_BAR = 22  # px
 _DASHES = ' stroke-width="1.2" stroke-dasharray="4 3"'
 
 
@@ -39,13 +40,18 @@ def _drawn(sweep: Sweep, quantity: Quantity) -> Picture | None:
     panel = Panel(canvas, _LEFT, 8, _PLOT, _HEIGHT, across, up)
     panel.axes(sweep.main.name, quantity.axis(scale), lambda x: named[x],
                lambda y: f"{y:g}")  # fmt: skip
-    for line in lines:
-        _line(panel, line, scale.factor, joined=sweep.main.is_numeric)
+    joined = sweep.main.is_numeric
+    room = min(_BAR, 0.8 * _PLOT / (len(named) * len(lines)))
+    for number, line in enumerate(lines):
+        if joined:
+            _line(panel, line, scale.factor)
+        else:
+            _bars(panel, line, scale.factor, room, number - (len(lines) - 1) / 2)
     _missing(panel, series.missing(sweep))
     entries = [(line.name or "measured", line.colour, line.marker) for line in lines]
     if any(mark.knee for line in lines for mark in line.marks):
         entries.append(("knee", INK, "ring"))
-    if any(line.predicted for line in lines):
+    if joined and any(len(line.predicted) > 1 for line in lines):
         entries.append(("predicted", INK, "dashes"))
     if series.missing(sweep):
         entries.append(("not measured", INK, "X"))
@@ -66,7 +72,8 @@ def _across(sweep: Sweep) -> tuple[Axis, dict[float, str]]:
         around = log_axis(places)
         axis = Axis(around.low, around.high, log=True)
     else:
-        room = (places[-1] - places[0]) * 0.05 or 0.5
+        length = places[-1] - places[0]
+        room = length * 0.05 if sweep.main.is_numeric and length else 0.5
         axis = Axis(places[0] - room, places[-1] + room)
     kept: list[float] = []
     end = float("-inf")
@@ -79,20 +86,39 @@ def _across(sweep: Sweep) -> tuple[Axis, dict[float, str]]:
     return Axis(axis.low, axis.high, log=log, at=tuple(kept)), named
 
 
-def _line(panel: Panel, line: Drawn, factor: float, *, joined: bool) -> None:
-    if len(line.predicted) > 1 and joined:
+def _line(panel: Panel, line: Drawn, factor: float) -> None:
+    """Draw a line through its marks, a dashed one through what was predicted."""
+    if len(line.predicted) > 1:
         outline = _joined(panel, line.predicted, factor)
         panel.canvas.path(outline, stroke=line.colour, more=_DASHES)
     if not line.marks:
         return
-    if joined:
-        outline = _joined(panel, line.marks, factor)
-        panel.canvas.path(outline, stroke=line.colour, more=' stroke-width="1.5"')
+    outline = _joined(panel, line.marks, factor)
+    panel.canvas.path(outline, stroke=line.colour, more=' stroke-width="1.5"')
     knees = [_place(panel, mark, factor) for mark in line.marks if mark.knee]
     if knees:
         panel.canvas.marks("ring", INK, knees)
     places = [_place(panel, mark, factor) for mark in line.marks]
     panel.canvas.marks(line.marker, line.colour, places)
+
+
+def _bars(panel: Panel, line: Drawn, factor: float, room: float, number: float) -> None:
+    """Draw a bar for each mark: between values that have no order there is nothing to join.
+
+    Args:
+        panel: Where.
+        line: What.
+        factor: The unit.
+        room: How broad a bar is, with the gap to the next one [px].
+        number: Which of the bars at one place it is, 0 for the one in the middle.
+    """
+    places = [_place(panel, mark, factor) for mark in line.marks]
+    places = [(x + room * number, y) for x, y in places]
+    bottom = panel.top + panel.height
+    outline = "".join(f"M{x:.1f} {bottom:.0f}V{y:.1f}" for x, y in places)
+    if outline:
+        panel.canvas.path(outline, stroke=line.colour, more=f' stroke-width="{0.8 * room:.1f}"')
+        panel.canvas.marks(line.marker, line.colour, [(x, y - 8) for x, y in places])
 
 
 def _joined(panel: Panel, marks: Sequence[Mark], factor: float) -> str:

@@ -187,10 +187,10 @@ def test_a_module_folds_by_the_keyboard_and_keeps_its_sums(demo):
     demo.keyboard.press("Space")
     assert fold.get_attribute("aria-expanded") == "true"
     assert names(table) == before
-    table.get_by_role("button", name="Fold all modules").click()
+    table.get_by_role("button", name="Fold all").click()
     assert not [name for name in names(table) if name.startswith(("stem.", "blocks."))]
     shoot(demo, "folded")
-    table.get_by_role("button", name="Unfold all modules").click()
+    table.get_by_role("button", name="Unfold all").click()
     assert names(table) == before
 
 
