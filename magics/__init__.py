@@ -26,10 +26,13 @@ if TYPE_CHECKING:
         Profile,
         Spread,
         Suggestion,
+        Sweep,
+        SweepPoint,
     )
     from magics.session import profile
     from magics.studies.advise import advise
     from magics.studies.compare import compare
+    from magics.studies.sweep import sweep
     from magics.theory import Cost, Layer, register_formula
 
 __version__ = "0.1.0"
@@ -44,11 +47,14 @@ __all__ = [
     "Profile",
     "Spread",
     "Suggestion",
+    "Sweep",
+    "SweepPoint",
     "advise",
     "compare",
     "load_ipython_extension",
     "profile",
     "register_formula",
+    "sweep",
     "unload_ipython_extension",
 ]
 
@@ -63,10 +69,13 @@ _HOMES = {
     "Profile": "magics.records",
     "Spread": "magics.records",
     "Suggestion": "magics.records",
+    "Sweep": "magics.records",
+    "SweepPoint": "magics.records",
     "advise": "magics.studies.advise",
     "compare": "magics.studies.compare",
     "profile": "magics.session",
     "register_formula": "magics.theory",
+    "sweep": "magics.studies.sweep",
 }
 
 

@@ -50,7 +50,7 @@ def joined(
             Uncounted(op=op, layer=path, calls=calls)
             for (op, path), calls in rows.uncounted.items()
         ),
-        warnings=(*aim.notes, *rows.notes, *(_warnings(timings) if timings else ())),
+        warnings=(*aim.notes, *rows.notes, *(time_warnings(timings) if timings else ())),
         environment=environment,
         plain=forward.plain,
         instrumented=forward.instrumented,
@@ -116,7 +116,8 @@ def _work(cost: Cost, backward: Cost) -> dict[str, Any]:
     }
 
 
-def _warnings(timings: Timings) -> Sequence[str]:
+def time_warnings(timings: Timings) -> Sequence[str]:
+    """Return what a reader must know before trusting these times."""
     warnings = []
     rounds = f"{timings.rounds} round{'' if timings.rounds == 1 else 's'}"
     if timings.contention >= CONTENDED and timings.clock.name == "wall":

@@ -47,6 +47,7 @@ class _Part:
     receiver: Receiver
     begin: float
     end: float
+    text: str = ""
 
 
 _current: ContextVar[_Part | None] = ContextVar("progress", default=None)
@@ -67,14 +68,25 @@ def reported_to(receiver: Receiver | None) -> Iterator[None]:
 
 
 @contextmanager
-def part(begin: float, end: float) -> Iterator[None]:
-    """Let what is reported inside be about a part of the work, from `begin` to `end` of it."""
+def part(begin: float, end: float, text: str = "") -> Iterator[None]:
+    """Let what is reported inside be about a part of the work.
+
+    Args:
+        begin: Where the part begins, from 0 to 1.
+        end: Where it ends.
+        text: What is being done all the while; '' as it is told inside.
+    """
     whole = _current.get()
     if whole is None:
         yield
         return
     length = whole.end - whole.begin
-    inner = _Part(whole.receiver, whole.begin + begin * length, whole.begin + end * length)
+    inner = _Part(
+        whole.receiver,
+        whole.begin + begin * length,
+        whole.begin + end * length,
+        whole.text or text,
+    )
     before = _current.set(inner)
     try:
         yield
@@ -92,7 +104,8 @@ def report(done: float, text: str) -> None:
     here = _current.get()
     if here is not None:
         share = min(1.0, max(0.0, done))
-        here.receiver.report(here.begin + share * (here.end - here.begin), text)
+        done = here.begin + share * (here.end - here.begin)
+        here.receiver.report(done, here.text or text)
 
 
 _check: ContextVar[Callable[[Sequence[Named]], None] | None] = ContextVar("check", default=None)

@@ -42,6 +42,19 @@ def test_magics_exports_what_is_documented():
         assert getattr(magics, name) is not None
 
 
+def test_a_sweep_has_what_is_documented():
+    assert {"sweep", "Sweep", "SweepPoint"} <= set(magics.__all__)
+    assert callable(magics.sweep)
+    assert set(dir(magics.Sweep)) >= set(
+        "model inputs axes points environment options warnings overhead digits lines knees to_json "
+        "from_json to_csv to_dataframe to_html plot _repr_mimebundle_".split()
+    )
+    assert set(dir(magics.SweepPoint)) >= set(
+        "values status reason batch forward backward params macs bytes_moved peak_bytes "
+        "predicted_bytes where seconds seconds_per_sample samples_per_s bytes_per_sample".split()
+    )
+
+
 def test_a_profile_has_what_is_documented():
     profile = set(dir(magics.Profile))
     assert profile >= set(

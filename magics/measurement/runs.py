@@ -131,15 +131,18 @@ class Runner:
         self._clean()
         return _wholes(clock, marks)
 
-    def plain(self, clock: Clock, *, restored: bool = True) -> Passes:
+    def plain(self, clock: Clock, *, calls: int = 1, restored: bool = True) -> Passes:
         """Run the model as it is.
 
         Args:
             clock: The clock to read.
+            calls: Of how many forwards the time is the mean; 1 where a backward follows.
             restored: Put back what it wrote, as is to be done at last after every few runs.
         """
         call, args, kwargs = self._target.call, self._args, self._kwargs
         begin = clock.read()
+        for _ in range(calls - 1):
+            call(*args, **kwargs)
         result = call(*args, **kwargs)
         marks = [begin, clock.read()]
         if self.backward:
@@ -151,7 +154,12 @@ class Runner:
             marks.append(clock.read())
         del result
         self._clean(restored=restored)
-        return _wholes(clock, marks)
+        forward, backward = _wholes(clock, marks)
+        return (
+            (replace(forward, whole=forward.whole / calls), backward)
+            if calls > 1
+            else (forward, backward)
+        )
 
     def instrumented(self, meter: Meter) -> Passes:
         """Run the model with a clock at every call and every autograd node."""

@@ -47,6 +47,7 @@ class Stopwatch:
         timings: What was measured.
         device: The clock of the device, if it has one of its own.
         budget_s: How long to measure at most, `None` for a default [s].
+        generation: What garbage is collected before: that of this generation and younger.
         keeps_clock: The clock and the threads stay as they are, whoever else works here.
         turn: Makes the state of torch and of the modules that of this model, for a while.
     """
@@ -69,7 +70,7 @@ class Stopwatch:
             device: The clock of the device, if it has one of its own.
             place: Makes the device that works the current one.
         """
-        self.pace, self.keeps_clock = Pace(), False
+        self.pace, self.keeps_clock, self.generation = Pace(), False, 2
         self.budget_s, self.device = budget_s, device
         self.turn: Callable[[], AbstractContextManager[object]] = nullcontext
         self._runner, self._place = runner, place
@@ -81,8 +82,7 @@ class Stopwatch:
     def measure(self) -> Timings:
         """Measure until stable or until the budget ends, with the clock that fits.
 
-        On a contended machine that is the processor clock; with one thread, unless the number
-        of threads was given.
+        On a contended machine that is the processor's; with one thread, unless it was given.
         """
         together([self])
         return self.timings
@@ -167,7 +167,7 @@ def together(watches: Sequence[Stopwatch]) -> None:
     Ctrl-C ends it as well.
     """
     collecting = gc.isenabled()
-    gc.collect()
+    gc.collect(max(watch.generation for watch in watches))
     gc.disable()
     try:
         _Race(watches).run()

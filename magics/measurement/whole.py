@@ -33,13 +33,16 @@ _TIMES_AS_LONG = 12
 So all that is not a run of the model stays under a tenth of what is.
 """
 
+_REPLICATE_S = 0.002
+"""How long a replicate takes about, several forwards if need be [s]."""
+
 _ROUND_S = 0.04
-"""How long a round takes about, several runs if need be [s].
+"""How long a round takes about, several replicates if need be [s].
 
 After each round what the model wrote is put back, and others that work here are looked for.
 """
 
-_MOST_S = 3.0
+_MOST_S = 4.0
 """But it doesn't go on for longer than this because of that [s]."""
 
 
@@ -86,7 +89,8 @@ class WholeStopwatch(Stopwatch):
         self.runs = 1  # it was captured
         self.begun = WALL.read()
         self._eager = runner
-        self._together = 1
+        self._calls = self._replicates = 1
+        self.generation = 1  # all the older garbage, once for each of many, takes too long
 
     def first(self) -> Passes:
         """Run for the first time, follow the memory of a run, and return a run.
@@ -105,7 +109,10 @@ class WholeStopwatch(Stopwatch):
             length = min(whole(passes), self._follow())
         ready = max(0.0, (WALL.read() - self.begun) * NANOSECOND - self.runs * length)
         enough = min(_TIMES_AS_LONG * ready, _MOST_S)
-        self._together = max(1, round(_ROUND_S / max(length, NANOSECOND)))
+        length = max(length, NANOSECOND)
+        if not self._runner.backward:
+            self._calls = max(1, round(_REPLICATE_S / length))
+        self._replicates = max(1, round(_ROUND_S / (self._calls * length)))
         least, most = PACE.limits_s
         self.pace = replace(PACE, enough_s=enough, limits_s=(max(least, enough), most))
         return passes
@@ -117,17 +124,18 @@ class WholeStopwatch(Stopwatch):
 
     def plain(self) -> float:
         """Run once more, without keeping how long it took, and return that [s]."""
-        self.runs += 1
-        return super().plain()
+        with self._running():
+            self.runs += self._calls
+            return whole(self._runner.plain(WALL, calls=self._calls))
 
     def round(self, plain: Passes | None = None) -> None:
         """Run plain as often as makes up for what a round costs, unless that was done."""
         clock, done = self.timings.clock, [plain] if plain else []
         with self._running():
-            while len(done) < self._together and not plain:
-                last = len(done) + 1 == self._together
-                done.append(self._runner.plain(clock, restored=last))
-                self.runs += 1
+            while len(done) < self._replicates and not plain:
+                last = len(done) + 1 == self._replicates
+                done.append(self._runner.plain(clock, calls=self._calls, restored=last))
+                self.runs += self._calls
             for forward, backward in done:
                 instrumented = _unread(forward), _unread(backward) if backward else None
                 self.timings.add((forward, backward), instrumented)

@@ -76,6 +76,7 @@ class SweepPoint:
         seconds: All that the point took, on the wall clock [s].
         where: Where it ran, such as 'thishost, cpu'.
         environment: Machine, torch, dtype, threads, clock and so on.
+        warnings: What a reader must know of this point, in plain words.
 
     Raises:
         ValueError: If there is no such status.
@@ -100,6 +101,7 @@ class SweepPoint:
     seconds: float = 0.0
     where: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.status not in _STATUSES:

@@ -13,6 +13,7 @@ import torch
 
 from magics import units
 from magics.errors import ConvProfileError, InputError
+from magics.joining import time_warnings
 from magics.measurement import altering
 from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL
 from magics.measurement.headroom import available, is_out_of_memory
@@ -26,6 +27,8 @@ from magics.session import ended, profiling
 from magics.studies import resizing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from magics.measurement.modules import Target
     from magics.records import Profile
 
@@ -257,7 +260,18 @@ def _joined(
         seconds=stretch.wall_s(),
         where=f"{_host()}, {facts['device']}",
         environment=facts,
+        warnings=tuple(_warnings(watch, found)),
     )
+
+
+def _warnings(watch: WholeStopwatch, found: Profile) -> Iterator[str]:
+    """Yield what a reader must know of a point; of its times, the sweep tells as a whole."""
+    of_times = time_warnings(watch.timings)
+    yield from (warning for warning in found.warnings if warning not in of_times)
+    if watch.timings.no_backward:
+        yield "No output of the model can have a gradient: there is no backward to measure."
+    if watch.footprint.problem:
+        yield f"Memory is not known: the model, observed, raised {watch.footprint.problem}"
 
 
 def _host() -> str:

@@ -1,0 +1,118 @@
+"""The file of a sweep: written after every point, read when the sweep goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from magics.errors import InputError, RecordError
+from magics.records import SCHEMA, Sweep
+
+if TYPE_CHECKING:
+    from magics.records import SweepPoint
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+
+
+def structure(model: object) -> str:
+    """Return what tells a model from others of the same class: a hash of its layers in words."""
+    text = repr(model) if isinstance(model, nn.Module) else getattr(model, "__qualname__", "")
+    return hashlib.sha256(_ADDRESS.sub("", text).encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """The file that a sweep goes on from, and is written to."""
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self._path = None if path is None else Path(path)
+        self._written: dict[int, tuple[SweepPoint, str]] = {}
+
+    def read(self) -> Sweep | None:
+        """Return what is in the file, `None` if there is none, or if it is empty.
+
+        Raises:
+            InputError: If something else is in it, or it can't be read.
+        """
+        if self._path is None:
+            return None
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not text"
+            raise InputError(
+                f"resume: {self._path} can't be read ({why}); name a file of a sweep, or a new one",
+            ) from error
+        if not text.strip():
+            return None
+        try:
+            return Sweep.from_json(text)
+        except RecordError as error:
+            raise InputError(
+                f"resume: no sweep is in {self._path} ({error}); name another file",
+            ) from error
+
+    def check(self, saved: Sweep, found: Sweep) -> None:
+        """See whether a sweep can go on from what is in the file.
+
+        Raises:
+            InputError: If they differ in more than the values on the axes; it names what.
+        """
+        pairs = [
+            ("model", saved.model, found.model),
+            ("inputs", saved.inputs, found.inputs),
+            ("axes", *(" and ".join(a.name for a in one.axes) for one in (saved, found))),
+        ]
+        names = dict.fromkeys((*saved.options, *found.options))
+        pairs += [(name, saved.options.get(name), found.options.get(name)) for name in names]
+        for name, before, now in pairs:
+            if before == now:
+                continue
+            got = "another" if name == "structure" else f"{now}, and {before} in it"
+            what = "layers" if name == "structure" else name
+            raise InputError(
+                f"resume: {self._path} is of another sweep: its {what} differ (got {got}); "
+                f"name another file, or the same {what}",
+            )
+
+    def write(self, found: Sweep) -> None:
+        """Write all that is known, at once or not at all.
+
+        Raises:
+            InputError: If the file can't be written.
+        """
+        if self._path is None:
+            return
+        part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        try:
+            with part.open("w", encoding="utf-8") as stream:
+                stream.write(self._text(found))
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise InputError(
+                f"resume: {self._path} can't be written ({error.strerror}); name another file",
+            ) from error
+
+    def _text(self, found: Sweep) -> str:
+        """Return what `to_json` returns, but with points that were written before as they were."""
+        texts = []
+        for place, point in enumerate(found.points):
+            known = self._written.get(place)
+            if known is None or known[0] is not point:
+                known = self._written[place] = (point, json.dumps(asdict(point)))
+            texts.append(known[1])
+        head = json.dumps({"schema": SCHEMA, **asdict(replace(found, points=()))}, indent=1)
+        return head.replace('"points": []', '"points": [\n' + ",\n".join(texts) + "\n]", 1)
