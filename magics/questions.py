@@ -15,15 +15,13 @@ from magics.arguments import unquoted
 from magics.errors import InputError
 from magics.expressions import evaluate
 from magics.hints import near, short
+from magics.studies.axes import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from magics.arguments import Parser
     from magics.records.saved import Saved
-
-AXES = ("batch", "size", "channels", "groups", "dilation", "threads", "dtype", "layout", "device")
-"""What a line may sweep."""
 
 _OF_LAYERS = dict.fromkeys(
     ("only", "depth", "sort", "top"), "it chooses rows of layers, which there are none of"
@@ -241,8 +239,12 @@ def add_options(parser: Parser) -> None:
         help="time and memory for each value, such as batch=1,2,4 or batch=1,2,4,... (until "
         f"memory ends, or nothing is gained); AXIS is one of {', '.join(AXES)}; twice for two",
     )
-    add("--resume", metavar="FILE", type=unquoted,
-        help="of a sweep: go on from what this file holds")  # fmt: skip
+    add(
+        "--resume",
+        metavar="FILE",
+        type=unquoted,
+        help="of a sweep: write every point to this file, and go on from what it holds",
+    )
     add(
         "--on",
         metavar="CLUSTER",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from magics import units
 from magics.records import Measurement
 from magics.records.ratio import of_times
-from magics.records.sweep import KNEE
+from magics.records.sweep import COUNTED, KNEE
 from magics.renderers.comparison_words import timed
 from magics.renderers.sweep_words import at, line_name
 
@@ -131,13 +131,14 @@ def _replicates(point: SweepPoint) -> list[float]:
 def _change(sweep: Sweep, line: Sequence[SweepPoint]) -> str:
     """Say how the cost goes along an axis of numbers on which there is no knee to look for."""
     known, name = _measured(line), sweep.main.name
+    known = known or [point for point in line if point.status == COUNTED]
     if len(known) < _SURE or not sweep.main.is_numeric or any(sweep.knees):
         return ""
     first, last = known[0], known[-1]
-    ratio = _ratio(first, last)
-    time = "time stays the same within noise"
-    if ratio is not None and (ratio.is_gain or ratio.is_loss):
-        time = _grown("time", ratio.value, 1.0)
+    ratio, time = _ratio(first, last), ""
+    if ratio is not None:
+        sure = ratio.is_gain or ratio.is_loss
+        time = _grown("time", ratio.value, 1.0) if sure else "time stays the same within noise"
     parts = [
         time,
         _grown("MACs", first.macs, last.macs),

@@ -59,6 +59,12 @@ class Plan:
         aim = None if self._is_factory else target(model)
         options, self._kwargs = Options.read(rest, lambda name: aim is None or accepts(aim, name))
         self._options = _chosen(options, rest)
+        for axis in self.axes:
+            if axis.step is not None and not options.measure:
+                raise InputError(
+                    f"{axis.name}: without times nothing ends it (got '...' and measure=False); "
+                    f"give it a last value, such as 1,2,4,...,64",
+                )
         self.title = aim.title if aim else getattr(model, "__name__", type(model).__name__)
         self.words = self._in_words()
         if aim is not None and not inputs:
@@ -154,9 +160,6 @@ def _chosen(options: Options, given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: If one of them doesn't go with a sweep.
     """
-    if not options.measure:
-        raise InputError("measure: a sweep is measured, or it is nothing (got measure=False); "
-                         "leave it out")  # fmt: skip
     for name in _OF_LAYERS:
         if getattr(options, name):
             raise InputError(
@@ -165,7 +168,8 @@ def _chosen(options: Options, given: dict[str, Any]) -> dict[str, Any]:
             )
     names = ("mode", "backward", "device", "dtype", "layout", "threads")
     known = {item.name for item in fields(Options)} & given.keys()
-    return {name: getattr(options, name) for name in names if name in known}
+    counted = {} if options.measure else {"measure": False}
+    return {name: getattr(options, name) for name in names if name in known} | counted
 
 
 def _check_device(name: str) -> None:

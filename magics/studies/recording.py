@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from magics.measurement.contention import CONTENDED
 from magics.records import Sweep, SweepAxis, SweepPoint
-from magics.records.sweep import MEASURED
+from magics.records.sweep import COUNTED, MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ def recorded(
         more: Warnings from where points run.
     """
     points = book.points()
-    measured = [point for point in points if point.status == MEASURED]
+    measured = [point for point in points if point.status in {MEASURED, COUNTED}]
     here = {id(point) for point in before}
     mine = [point for point in points if id(point) not in here]
     axes = book.recorded_axes()

@@ -9,7 +9,8 @@ from torch import nn
 
 import magics.__main__ as command
 from magics.errors import InputError
-from magics.questions import AXES, QUESTIONS
+from magics.questions import QUESTIONS
+from magics.studies.axes import AXES
 
 
 @pytest.fixture(scope="module")
