@@ -1,4 +1,4 @@
-"""The group that processes work together in: found, or made for a while from what torchrun tells."""
+"""The group that processes work together in: found, or made for a while as torchrun says."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import itertools
 import os
 import socket
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
+from torch.distributed import distributed_c10d
+from torch.distributed.rendezvous import rendezvous
 
 from magics.errors import ConvProfileError, InputError
 from magics.measurement.ranks import PATIENCE, Ranks
@@ -17,9 +20,12 @@ from magics.measurement.ranks import PATIENCE, Ranks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from torch._C._distributed_c10d import Store
+
 _HINT = "torchrun --nproc-per-node 2 -m magics net.py:Net 8x3x32x32 --distributed"
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
 _calls = itertools.count()
+_subsets: dict[tuple[int, ...], dist.ProcessGroup] = {}
 
 
 def here() -> str:
@@ -76,27 +82,52 @@ def joined(members: Sequence[int] | None = None) -> Iterator[Ranks]:
         ConvProfileError: If the others don't come.
     """
     started = _started()
+    lasting = bool(members) and len(members or ()) < dist.get_world_size()
     group = None
     try:
         try:
-            group = dist.new_group(
-                members, timeout=PATIENCE, backend="gloo", use_local_synchronization=bool(members)
+            group = (
+                _subset(tuple(members or ()))
+                if lasting
+                else dist.new_group(backend="gloo", timeout=PATIENCE)
             )
         except RuntimeError as error:
             raise _missing(error) from error
-        store = dist.PrefixStore(
-            f"convprofile/{next(_calls)}", dist.distributed_c10d._get_default_store()
-        )
+        store = _apart(distributed_c10d._get_default_store())
         yield Ranks(group, store, made=started)
     finally:
         if started:
             dist.destroy_process_group()
-        elif group is not None:
+        elif group is not None and not lasting:
             dist.destroy_process_group(group)
 
 
+def _subset(members: tuple[int, ...]) -> dist.ProcessGroup:
+    """Return a group of some ranks, which lasts as long as that of all.
+
+    A group that not all ranks make is named after its ranks; made a second time, it would read
+    in the store what the first one had left there, and wait for ever.
+    """
+    known = _subsets.get(members)
+    if known is None or known not in distributed_c10d._world.pg_map:
+        known = _subsets[members] = dist.new_group(
+            members, backend="gloo", timeout=PATIENCE, use_local_synchronization=True
+        )
+    return known
+
+
+def _apart(store: Store) -> Store:
+    """Return a store in which nothing is left of earlier calls."""
+    return distributed_c10d.PrefixStore(f"convprofile/{next(_calls)}", store)
+
+
 def _started() -> bool:
-    """Start the default group, unless there is one; return whether there was none."""
+    """Start the default group, unless there is one; return whether there was none.
+
+    Raises:
+        InputError: If nobody says who the others are.
+        ConvProfileError: If the others don't come.
+    """
     if not dist.is_available():
         raise InputError("distributed: this torch was built without it; install another build")
     if dist.is_initialized():
@@ -109,10 +140,23 @@ def _started() -> bool:
     gpus = torch.cuda.is_available() and dist.is_nccl_available()
     backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        store, rank, count = _rendezvous()
+        dist.init_process_group(
+            backend, store=_apart(store), rank=rank, world_size=count, timeout=PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
         raise _missing(error) from error
     return True
+
+
+@cache
+def _rendezvous() -> tuple[Store, int, int]:
+    """Meet the other processes where torchrun says; return the store there, rank and count.
+
+    They meet once: the place may be the first process itself, which can't open twice.
+    """
+    store, rank, count = next(rendezvous("env://", timeout=PATIENCE))
+    return store, rank, count
 
 
 def _missing(error: Exception) -> ConvProfileError:

@@ -22,6 +22,8 @@ from magics.errors import ConvProfileError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from torch._C._distributed_c10d import Store
+
 _Result = TypeVar("_Result")
 
 PATIENCE = timedelta(minutes=5)
@@ -62,7 +64,7 @@ class Ranks:
         made: They were not together before.
     """
 
-    def __init__(self, group: dist.ProcessGroup, store: dist.Store, *, made: bool) -> None:
+    def __init__(self, group: dist.ProcessGroup, store: Store, *, made: bool) -> None:
         self._group, self._store, self.made = group, store, made
         self._said = 0
         self.number = dist.get_rank()

@@ -79,18 +79,6 @@ def members(model: object) -> list[int] | None:
     return None if found is None else dist.get_process_group_ranks(found.process_group)
 
 
-def wrapped(module: nn.Module, *, unused: bool) -> DistributedDataParallel:
-    """Return a module as a data-parallel one.
-
-    Parameters stay as they are on each process: nobody asked for those of the first.
-
-    Args:
-        module: The module.
-        unused: Some of its parameters get no gradient.
-    """
-    return DistributedDataParallel(module, init_sync=False, find_unused_parameters=unused)
-
-
 def layers(watch: Stopwatch) -> list[tuple[str, int, str]]:
     """Return name, number of the call and kind of each layer that is timed."""
     return [(*row.key, row.kind) for row in watch._runner._plan.rows]
@@ -131,17 +119,21 @@ def taken(
     watch: Stopwatch,
     call: nn.Module,
     budget_s: float | None,
+    *,
+    unused: bool,
 ) -> Steps:
     """Time steps with and without communication, in turn.
 
     Args:
         ranks: All processes; each calls this at once.
         watch: Timed the model inside, on the same inputs.
-        call: The data-parallel model, or what it was compiled to.
+        call: The model as it was given; wrapped here, unless it is data-parallel.
         budget_s: How long to measure at most, `None` for a default [s].
+        unused: Some of its parameters get no gradient.
     """
     model = data_parallel(call)
-    assert model is not None, "steps: of a data-parallel model"
+    if model is None:
+        call = model = _wrapped(call, unused=unused)
     runner = watch._runner.calling(call)
     device = next(item.device for item in model.parameters() if item.requires_grad)
     found = Steps(
@@ -161,6 +153,18 @@ def taken(
             gc.enable()
         runner.put_back()
     return found
+
+
+def _wrapped(module: nn.Module, *, unused: bool) -> DistributedDataParallel:
+    """Return a module as a data-parallel one.
+
+    Parameters stay as they are on each process: nobody asked for those of the first.
+
+    Args:
+        module: The module.
+        unused: Some of its parameters get no gradient.
+    """
+    return DistributedDataParallel(module, init_sync=False, find_unused_parameters=unused)
 
 
 class _Rounds:

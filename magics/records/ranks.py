@@ -165,7 +165,7 @@ def straggler(alone: Sequence[Replicates]) -> Straggler | None:
     if len(alone) < 2:  # noqa: PLR2004, one alone is not slower
         return None
     rounds = list(zip(*alone, strict=True))
-    last = [max(range(len(each)), key=each.__getitem__) for each in rounds]
+    last = [each.index(max(each)) if each.count(max(each)) == 1 else None for each in rounds]
     place = max(range(len(alone)), key=last.count)
     others = tuple(median(each[:place] + each[place + 1 :]) for each in rounds)
     own, usual = Measurement(replicates_s=alone[place]), Measurement(replicates_s=others)

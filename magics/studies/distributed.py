@@ -19,11 +19,10 @@ from magics.errors import InputError
 from magics.hints import short
 from magics.measurement import process_groups, steps
 from magics.measurement.modules import target
-from magics.measurement.ranks import in_words
 from magics.progress import part
 from magics.records import Measurement, Rank, Spread
 from magics.session import ended, profiling
-from magics.studies import rank_doubts
+from magics.studies import rank_doubts, same_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,7 +120,7 @@ def _spread(
 ) -> Spread | None:
     with ExitStack() as stack:
         work = ranks.each(lambda: _prepared(stack, ranks, load(), inputs, options))
-        _compare(ranks, work)
+        same_model.ensured(ranks, work.watch, work.aim.model or work.model)
         with part(_READ, _TIMED):
             ranks.each(lambda: _measure(ranks, work.watch))
         with part(_TIMED, _STEPPED):
@@ -219,38 +218,6 @@ def _half(budget: Any) -> Any:  # noqa: ANN401, it is checked with the other opt
     return budget / 2 if isinstance(budget, int | float) else budget
 
 
-def _compare(ranks: Ranks, work: _Work) -> None:
-    """Complain where ranks have different models, for they would wait for one another.
-
-    Raises:
-        InputError: If they do.
-    """
-    mine = [f"layer {kind} {name!r}" for name, _, kind in steps.layers(work.watch)]
-    mine += [
-        f"parameter {name!r} of {tuple(item.shape)}{'' if item.requires_grad else ', frozen'}"
-        for name, item in (work.aim.model or work.model).named_parameters()
-    ]
-    first, *others = ranks.told(mine)
-    for number, theirs in zip(ranks.numbers[1:], others, strict=True):
-        if theirs == first:
-            continue
-        here, there = next(
-            (one or "nothing", other or "nothing")
-            for one, other in _longest(first, theirs)
-            if one != other
-        )
-        raise InputError(
-            f"{in_words([number])}: another model than on rank {ranks.numbers[0]} (got {there} "
-            f"instead of {here}); build the same model on every rank",
-        )
-
-
-def _longest(one: list[str], other: list[str]) -> list[tuple[str, str]]:
-    count = max(len(one), len(other))
-    padded = [[*texts, *[""] * (count - len(texts))] for texts in (one, other)]
-    return list(zip(*padded, strict=True))
-
-
 def _measure(ranks: Ranks, watch: Stopwatch) -> None:
     """Time layers while all ranks work: one that is done goes on until all are.
 
@@ -275,16 +242,14 @@ def _steps(ranks: Ranks, work: _Work, budget_s: float | None) -> steps.Steps:
     torch.set_num_threads(work.threads)
     unused = ranks.each(lambda: steps.without_gradient(work.aim, work.watch))
     unused = max(ranks.told(unused))
-    call = work.model
+    if unused and steps.data_parallel(work.model) is None:
+        work.warnings.append(
+            f"{unused} parameters that want a gradient get none: the model was wrapped with "
+            f"find_unused_parameters=True, which takes time in every step.",
+        )
     with ranks.in_step(), work.norms.asking(None):
-        if steps.data_parallel(call) is None:
-            call = steps.wrapped(call, unused=unused > 0)
-            if unused:
-                work.warnings.append(
-                    f"{unused} parameters that want a gradient get none: the model was wrapped "
-                    f"with find_unused_parameters=True, which takes time in every step.",
-                )
-        return steps.taken(ranks, work.watch, call, _half(budget_s))
+        budget = _half(budget_s)
+        return steps.taken(ranks, work.watch, work.model, budget, unused=unused > 0)
 
 
 def _measured(seconds: Sequence[float]) -> Measurement | None:

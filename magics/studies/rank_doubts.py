@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from magics.measurement.ranks import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from magics.records import Rank
 
@@ -21,14 +22,14 @@ def about(ranks: Sequence[Rank]) -> Iterator[str]:
     inputs = _by(ranks, lambda rank: rank.profile.inputs)
     if len(inputs) > 1:
         yield f"The inputs differ: {_told(inputs)}."
-    clocks = _by(ranks, lambda rank: rank.profile.environment.get("clock", ""))
+    clocks = _by(ranks, partial(_known, "clock"))
     if len(clocks) > 1:
         yield (
             f"Layers were timed with different clocks ({_told(clocks)}), as some ranks were "
             f"disturbed by other programs: their times can't be compared well."
         )
     for name in _CIRCUMSTANCES:
-        values = _by(ranks, lambda rank, name=name: rank.profile.environment.get(name, ""))
+        values = _by(ranks, partial(_known, name))
         if len(values) > 1:
             yield f"Ranks differ in {name}: {_told(values)}."
     if ranks[0].profile.environment.get("mode") == "eval":
@@ -45,7 +46,11 @@ def about(ranks: Sequence[Rank]) -> Iterator[str]:
         yield text if everywhere else f"{in_words(numbers).capitalize()}: {text}"
 
 
-def _by(ranks, value) -> dict[str, list[int]]:
+def _known(name: str, rank: Rank) -> str:
+    return rank.profile.environment.get(name, "")
+
+
+def _by(ranks: Sequence[Rank], value: Callable[[Rank], str]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for rank in ranks:
         found.setdefault(value(rank), []).append(rank.number)
