@@ -41,8 +41,7 @@ class NotebookPlugin(SchedulerPlugin):
     name = "nbimport"
 
     def __init__(self) -> None:
-        state = pickle.dumps(children.current_state())
-        self._worker_plugin = _WorkerPlugin(children.search_path(), state)
+        self._worker_plugin = for_workers()
 
     async def start(self, scheduler: Any) -> None:  # noqa: ANN401 - a Scheduler
         """Prepare the scheduler, which unpickles tasks, and every worker, also those to come."""
@@ -67,6 +66,14 @@ class _WorkerPlugin(WorkerPlugin):
         del worker
         sys.path += [path for path in self._paths if path not in sys.path]
         children.receive(self._state)
+
+
+def for_workers() -> _WorkerPlugin:
+    """Return the part of a `NotebookPlugin` that workers get.
+
+    It is enough where the scheduler has nothing of a notebook to unpickle.
+    """
+    return _WorkerPlugin(children.search_path(), pickle.dumps(children.current_state()))
 
 
 def extend(client: ModuleType) -> Callable[[], None]:

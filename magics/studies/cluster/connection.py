@@ -1,0 +1,117 @@
+"""Reach a dask cluster, for as long as points run on it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from distributed import Client
+from distributed.comm import connect
+from distributed.security import Security
+
+from magics.errors import InputError
+from magics.hints import short
+from magics.studies.cluster.crew import Crew
+from magics.studies.cluster.dispatch import Dispatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from magics.records import SweepPoint
+    from magics.studies.tasks import Task
+
+_CONNECT_S = 5.0
+"""How long an address is tried [s]."""
+
+_HINT = "give such as 'tcp://host:8786' or a distributed.Client"
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A place where points run, see `magics.studies.cluster.place`.
+
+    Attributes:
+        on: An address, a client, or an object with a `scheduler_address`.
+        warnings: What a reader of the sweep must know, once it has run.
+
+    Raises:
+        InputError: If `on` is nothing of that.
+    """
+
+    on: object
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        on = self.on
+        is_address = isinstance(on, str) or isinstance(getattr(on, "scheduler_address", None), str)
+        if not is_address and not isinstance(on, Client):
+            raise InputError(f"on: no cluster (got {short(on)}); {_HINT}")
+        if getattr(on, "asynchronous", False):
+            raise InputError(
+                f"on: it can't be waited for here (got an asynchronous {type(on).__name__}); "
+                f"{_HINT} that is not",
+            )
+
+    def __call__(
+        self, next_task: Callable[[], Task | None], done: Callable[[Task, SweepPoint], None]
+    ) -> None:
+        """Run points until there are none.
+
+        Args:
+            next_task: Returns what to run next, or `None`: nothing now.
+            done: Is told each point as it comes.
+
+        Raises:
+            ConvProfileError: If the cluster is not there (any more), or no worker of it can run
+                a point.
+        """
+        with _client(self.on) as client:
+            Dispatch(client, Crew(client, self.warnings), next_task, done).run()
+
+
+@contextmanager
+def _client(on: object) -> Iterator[Client]:
+    """Return a client of a cluster; one that is made for it is closed afterwards.
+
+    Raises:
+        InputError: If the cluster can't be reached.
+    """
+    if isinstance(on, Client):
+        if on.status != "running":
+            raise InputError(f"on: the client has no cluster (got it {on.status}); {_HINT}")
+        yield on
+        return
+    address = on if isinstance(on, str) else getattr(on, "scheduler_address", "")
+    try:
+        # First without a client: one that can't connect leaves a thread behind, and if Python
+        # happens to collect it while the next one starts, both wait for each other.
+        with ThreadPoolExecutor(max_workers=1) as beside_any_loop:
+            beside_any_loop.submit(asyncio.run, _reached(address, on)).result()
+        client = Client(on, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise InputError(
+            f"on: no cluster answers (got {address}: {_reason(error)}); start it, or {_HINT}"
+        ) from error
+    with client:
+        yield client
+
+
+async def _reached(address: str, on: object) -> None:
+    """See whether a scheduler answers.
+
+    Raises:
+        OSError: If none does.
+        ValueError: If it is no address.
+    """
+    security = getattr(on, "security", None) or Security()
+    arguments = security.get_connection_args("client")
+    comm = await connect(address, timeout=_CONNECT_S, **arguments)
+    await comm.close()
+
+
+def _reason(error: Exception) -> str:
+    """Return why, without dask's objects in it."""
+    return str(error).rpartition(">: ")[2] or type(error).__name__

@@ -1,0 +1,114 @@
+"""What a dask worker is asked to do: say what it is, and measure a point.
+
+Its process needs this package, but nothing of it at start-up: all comes by ``pickle.loads``.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import torch
+
+import magics
+from magics.studies.cluster.pinning import Seat, kept_on, own_cores
+from magics.studies.tasks import measured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magics.records import SweepPoint
+    from magics.studies.cluster.pinning import Cores
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROCESS = uuid4().hex
+_alone = Lock()
+
+
+class Message:
+    """A call that is made where it is unpickled; what unpickles is its result.
+
+    A scheduler, and a worker without this package, have ``pickle.loads`` in any case.
+    """
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """Return the call."""
+        return self._call
+
+    def packed(self) -> bytes:
+        """Return this as bytes; buffers among the arguments travel apart."""
+        return pickle.dumps(self, protocol=5, buffer_callback=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a worker is.
+
+    Attributes:
+        process: The same for all workers of one process.
+        machine: The same for all processes of one machine, also in containers.
+        host: The machine's name.
+        seat: What the process may use.
+        versions: Of Python, torch and this package, by name.
+    """
+
+    process: str
+    machine: str
+    host: str
+    seat: Seat
+    versions: dict[str, str]
+
+
+def facts() -> Facts:
+    """Return what this process is."""
+    host = platform.node()
+    machine = host
+    with suppress(OSError):
+        machine = _BOOT_ID.read_text(encoding="ascii").strip()
+    return Facts(
+        process=f"{_PROCESS} {os.getpid()}",
+        machine=machine,
+        host=host,
+        seat=Seat(own_cores(), _gpus()),
+        versions=versions(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what results depend on, by name."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, "torch": torch.__version__, "magics": magics.__version__}
+
+
+def _gpus() -> tuple[str, ...]:
+    """Return the names of the GPUs that torch sees, the same in all processes of a host."""
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else map(str, range(count))
+    return tuple(name.strip() for name in names)[:count]
+
+
+def run(task: bytes, shared: bytes, cores: Cores) -> SweepPoint:
+    """Measure a point in this process, and nothing else meanwhile.
+
+    Args:
+        task: A `Task` without what is the same for all, pickled.
+        shared: That, as the task's attributes by name, pickled.
+        cores: Where to stay while measuring; none for anywhere.
+
+    Raises:
+        Exception: If the model can't be unpickled here.
+    """
+    with _alone, kept_on(cores):
+        # Made anew for each point: what one does to its model, the next doesn't find.
+        return measured(replace(pickle.loads(task), **pickle.loads(shared)))  # noqa: S301, from the client
