@@ -36,7 +36,6 @@ class Counts(nn.Module):
 
 @pytest.fixture
 def shell(one_shell):
-    one_shell.reset(new_session=False)
     one_shell.user_ns.update(net=Counts(), x=torch.rand(1, 3, 8, 8), sizes=[1, 2], one=1)
     return one_shell
 
