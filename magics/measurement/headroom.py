@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+
+from magics import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,16 +114,43 @@ def _table(place: Path) -> dict[str, int]:
     }
 
 
+def trim() -> None:
+    """Give memory back to the system that the C library keeps for later, where it can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def refusal(error: BaseException) -> str:
+    """Return in a line that memory was refused, and how much, if the exception says so."""
+    for found in _chain(error):
+        size = _SIZE.search(str(found))
+        if size is not None:
+            amount, unit = size.groups()
+            asked = units.size(int(amount)) if unit == "bytes" else f"{amount} {unit}"
+            return f"out of memory while it ran: {asked} more was refused"
+    return "out of memory while it ran"
+
+
+_SIZE = re.compile(r"tried to allocate ([\d.]+) (bytes|[KMGT]iB)", re.IGNORECASE)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception, or what caused it, is that memory was refused."""
+    return any(
+        isinstance(found, MemoryError | torch.OutOfMemoryError)
+        or (
+            isinstance(found, RuntimeError)
+            and any(words in str(found).lower() for words in _REFUSALS)
+        )
+        for found in _chain(error)
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, and those that caused it."""
     seen: set[int] = set()
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
         seen.add(id(found))
-        if isinstance(found, MemoryError | torch.OutOfMemoryError):
-            return True
-        text = str(found).lower()
-        if isinstance(found, RuntimeError) and any(words in text for words in _REFUSALS):
-            return True
+        yield found
         found = found.__cause__ or found.__context__
-    return False

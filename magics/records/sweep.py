@@ -147,7 +147,8 @@ class Sweep(Saved):
         environment: What is the same at all measured points: machine, torch, threads and so on.
         options: What a resumed sweep must have alike.
         warnings: What a reader must know before trusting a number.
-        overhead: Time beyond the sweep's own forwards (and backwards), as a share of theirs.
+        overhead: Time beyond the forwards (and backwards) of measured points, as a share of
+            theirs: 0.05 is 5 % more.
         digits: Significant digits to show; `None` for the usual ones.
 
     Raises:

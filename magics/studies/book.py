@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from magics.measurement.clock import NANOSECOND, WALL
 from magics.records import SweepAxis, SweepPoint
-from magics.records.sweep import MEASURED, NOT_RUN
+from magics.records.sweep import COUNTED, MEASURED, NOT_RUN
 from magics.studies.line import Line
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Book:
             budget_s=share,
             predicted_bytes=line.predicted(value),
             needed_bytes=line.needed(value),
+            most_bytes=line.most(value),
             undisturbed=self._undisturbed,
         )
 
@@ -160,13 +161,15 @@ class Book:
     def take_over(self, points: Iterable[SweepPoint]) -> None:
         """Take over points that were measured before."""
         for point in points:
-            if point.status != MEASURED:
-                continue
             line = self._line(point.values)
-            if line is None:
-                self.kept.append(point)
-                continue
             value = point.values[self._main.name]
+            has_result = point.status in {MEASURED, COUNTED}
+            if line is None or (not has_result and value not in line.waiting):
+                if point.status != NOT_RUN:
+                    self.kept.append(point)
+                continue
+            if not has_result:
+                continue  # it is tried again
             if value in line.waiting:
                 line.waiting.remove(value)
             line.points[value] = point

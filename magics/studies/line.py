@@ -127,6 +127,17 @@ class Line:
         known = [peak for peak in peaks if peak is not None]
         return max(known) + (inputs or 0) if known else None
 
+    def most(self, value: Value) -> int | None:
+        """Return what a value can need at most, from one point: all grows with it [bytes]."""
+        known = [point for point in self.measured() if point.peaks]
+        after = extent(self.axis.name, value, self.dimensions)
+        if not known or after is None:
+            return None
+        last = known[-1]
+        before = extent(self.axis.name, last.values[self.axis.name], self.dimensions) or 1
+        whole = max(*last.peaks, last.allocator_bytes or 0) + (last.input_bytes or 0)
+        return whole * max(after, before) // before
+
     def _extrapolated(
         self, value: Value, sizes: Callable[[SweepPoint], tuple[int, ...]]
     ) -> int | None:

@@ -52,6 +52,7 @@ class Plan:
             ConvProfileError: If the model, an input, an axis or an option is wrong.
         """
         self._model, self._inputs = model, inputs
+        self._options: dict[str, Any] = {}
         self.axes, self._fixed, rest = reading.read(given, self._is_argument)
         self._is_factory = any(
             altering.is_factory(model, name) for name in self._names(altering.MODEL_AXES)
@@ -65,6 +66,12 @@ class Plan:
                     f"{axis.name}: without times nothing ends it (got '...' and measure=False); "
                     f"give it a last value, such as 1,2,4,...,64",
                 )
+        endless = next((axis.name for axis in self.axes if axis.step is not None), None)
+        if endless and not options.measure:
+            raise InputError(
+                f"{endless}: counts alone don't tell when to stop (got '...' with measure=False); "
+                f"write a last value",
+            )
         self.title = aim.title if aim else getattr(model, "__name__", type(model).__name__)
         self.words = self._in_words()
         if aim is not None and not inputs:
@@ -100,7 +107,7 @@ class Plan:
         for axis in self.axes:
             if axis.name == name:
                 yield from axis.values
-        for given in (self._fixed, self._options if hasattr(self, "_options") else {}):
+        for given in (self._fixed, self._options):
             if given.get(name) is not None:
                 yield given[name]
 

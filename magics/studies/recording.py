@@ -59,17 +59,18 @@ def recorded(
 def _overhead(
     points: Sequence[SweepPoint], mine: Sequence[SweepPoint], elapsed_s: float | None
 ) -> float | None:
-    """Return the time beyond all forwards and backwards, as a share of theirs.
+    """Return the time beyond the forwards and backwards of measured points, as a share of theirs.
 
     A point's time is read on the clock of its forwards; what is between points, on the wall's.
     """
-    own = sum(point.runs * (point.seconds_per_call or 0.0) for point in points)
+    done = [point for point in points if point.status == MEASURED]
+    own = sum(point.runs * (point.seconds_per_call or 0.0) for point in done)
     if not own:
         return None
     between = 0.0
     if elapsed_s is not None:
         between = max(0.0, elapsed_s - sum(point.seconds for point in mine))
-    return (sum(point.busy_s for point in points) + between) / own - 1
+    return (sum(point.busy_s for point in done) + between) / own - 1
 
 
 def _shared(measured: Sequence[SweepPoint]) -> dict[str, str]:

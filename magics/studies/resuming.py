@@ -17,6 +17,8 @@ from magics.errors import InputError, RecordError
 from magics.records import SCHEMA, Sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from magics.records import SweepPoint
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -77,15 +79,17 @@ class Ledger:
         for name, before, now in pairs:
             if before == now:
                 continue
-            got = "another" if name == "structure" else f"{now}, and {before} in it"
             what = "layers" if name == "structure" else name
+            got = "" if name == "structure" else f" (got {now!r}, and it has {before!r})"
             raise InputError(
-                f"resume: {self._path} is of another sweep: its {what} differ (got {got}); "
-                f"name another file, or the same {what}",
+                f"resume: {self._path} is of a sweep with other {what}{got}; name another file",
             )
 
-    def write(self, found: Sweep) -> None:
+    def write(self, now: Callable[[], Sweep]) -> None:
         """Write all that is known, at once or not at all.
+
+        Args:
+            now: Returns the sweep as it stands.
 
         Raises:
             InputError: If the file can't be written.
@@ -95,7 +99,7 @@ class Ledger:
         part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:
             with part.open("w", encoding="utf-8") as stream:
-                stream.write(self._text(found))
+                stream.write(self._text(now()))
                 stream.flush()
                 os.fsync(stream.fileno())
             part.replace(self._path)

@@ -80,7 +80,7 @@ def sweep(
         ledger.check(saved, now())
         before = saved.points
         book.take_over(before)
-    ledger.write(now())
+    ledger.write(now)
 
     def next_task() -> Task | None:
         task = book.next_task()
@@ -91,15 +91,14 @@ def sweep(
 
     def done(task: Task, point: SweepPoint) -> None:
         book.note(task.values, point)
-        ledger.write(now())
+        ledger.write(now)
 
     try:
         place(next_task, done)
     except KeyboardInterrupt:
         book.end("interrupted")
-        found = now()
-        ledger.write(found)
-        raise Interrupted(found) from None
+        ledger.write(now)
+        raise Interrupted(now()) from None
     return now()
 
 

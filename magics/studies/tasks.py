@@ -11,25 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics import units
 from magics.errors import ConvProfileError, InputError
 from magics.joining import time_warnings
 from magics.measurement import altering
 from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL
-from magics.measurement.headroom import available, is_out_of_memory
+from magics.measurement.headroom import is_out_of_memory, refusal
 from magics.measurement.modules import target
-from magics.measurement.operators import tensors_in
 from magics.measurement.process import ProcessState
 from magics.measurement.whole import WholeStopwatch
 from magics.records import SweepPoint
 from magics.records.sweep import COUNTED, FAILED, MEASURED, OUT_OF_MEMORY
 from magics.session import ended, profiling
-from magics.studies import resizing
+from magics.studies import foresight, resizing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magics.measurement.modules import Target
     from magics.records import Profile
 
 _SEED = 0
@@ -50,6 +47,7 @@ class Task:
         budget_s: How long to measure times at most, `None` for a default [s].
         predicted_bytes: What the peak is said to become [bytes].
         needed_bytes: What the run is said to need, inputs and workspace included [bytes].
+        most_bytes: What it can need at most, where no more is known [bytes].
         undisturbed: Others were seen to work on this machine: use the processor's clock.
     """
 
@@ -62,6 +60,7 @@ class Task:
     budget_s: float | None = None
     predicted_bytes: int | None = None
     needed_bytes: int | None = None
+    most_bytes: int | None = None
     undisturbed: bool = False
 
     @property
@@ -84,7 +83,7 @@ def measured(task: Task) -> SweepPoint:
         return _point(task, stretch)
     except Exception as error:  # noqa: BLE001, a model may raise anything
         refused = is_out_of_memory(error)
-        reason = _words(error)
+        reason = refusal(error) if refused else _words(error)
         # The traceback holds what the run has made so far.
         error.__traceback__ = error.__cause__ = error.__context__ = None
     finally:
@@ -155,10 +154,10 @@ def _point(task: Task, stretch: _Stretch) -> SweepPoint:
     aim = target(model)
     args, kwargs = inputs
     batch = resizing.batch_of(inputs)
-    too_large = _too_large(task, aim)
+    given = {**options, **_QUICK, "kwargs": kwargs}
+    task, too_large = foresight.judged(task, aim, inputs, given)
     if too_large:
         return _not_measured(task, OUT_OF_MEMORY, too_large, stretch, batch)
-    given = {**options, **_QUICK, "kwargs": kwargs}
     if not task.options.get("measure", True):
         with closing(profiling(aim, model, args, {**given, "measure": False})) as steps:
             next(steps)
@@ -200,22 +199,6 @@ def _inputs(task: Task, model: object, inputs: resizing.Inputs) -> resizing.Inpu
     if "batch" in settings:
         inputs = resizing.with_batch(inputs, int(settings["batch"]))
     return inputs
-
-
-def _too_large(task: Task, aim: Target) -> str:
-    """Return why a task would not fit into memory, '' if it may."""
-    if task.needed_bytes is None:
-        return ""
-    asked = task.settings.get("device", task.options.get("device"))
-    tensors = (*aim.parameters().values(), *tensors_in((task.inputs, dict(task.kwargs))))
-    device = next((tensor.device for tensor in tensors), torch.device("cpu"))
-    left = available(torch.device(asked) if asked else device)
-    if left is None or task.needed_bytes <= left:
-        return ""
-    return (
-        f"not run: it would need {units.size(task.needed_bytes)}, and {units.size(left)} "
-        f"is available"
-    )
 
 
 def _counted(task: Task, stretch: _Stretch, found: Profile, batch: int | None) -> SweepPoint:
