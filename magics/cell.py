@@ -1,22 +1,23 @@
-"""One profile of a cell that runs once: look on, add up, join into a record."""
+"""One profile of a cell that runs once: look on, join what was seen into a record, judge it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics import units
+from magics import cell_record
+from magics.measurement import device
 from magics.measurement.bystander import Bystander
-from magics.measurement.clock import NANOSECOND
-from magics.measurement.environment import settings
-from magics.records import LayerProfile, Measurement, Profile, Uncounted
+from magics.records import Measurement
+from magics.theory import roofline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from magics.measurement.tally import Entry, Seen
+    from magics.records import LayerProfile, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +33,45 @@ class CellRun:
     error: BaseException | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOptions:
+    """What to tell of a cell.
+
+    Attributes:
+        threads: Threads for torch meanwhile; as they are by default.
+        measure: Tell times; otherwise count only.
+        memory: Tell what each layer keeps for the backward; by default where times are told.
+        roofline: Say what bounds each layer. Where the machine's ceilings are not known yet,
+            they are measured once the cell has ended.
+        fresh_ceilings: Measure known ceilings again.
+    """
+
+    threads: int | None = None
+    measure: bool = True
+    memory: bool | None = None
+    roofline: bool = True
+    fresh_ceilings: bool = False
+
+
 def profile_cell(
     run: Callable[[], object],
     namespace: Mapping[str, Any],
-    *,
-    threads: int | None = None,
-    measure: bool = True,
+    **options: Any,  # noqa: ANN401, each option has a type of its own
 ) -> CellRun:
     """Run a cell once, and say what every layer in it cost.
 
     Args:
         run: Runs the cell.
         namespace: Where its models have their names.
-        threads: Threads for torch meanwhile; as they are by default.
-        measure: Tell times; otherwise count only.
+        **options: Fields of `CellOptions`.
     """
-    bystander = Bystander(namespace)
+    chosen = CellOptions(**options)
+    measure = chosen.measure
+    bystander = Bystander(namespace, memory=measure if chosen.memory is None else chosen.memory)
     before = torch.get_num_threads()
     error = None
-    if threads is not None:
-        torch.set_num_threads(threads)
+    if chosen.threads is not None:
+        torch.set_num_threads(chosen.threads)
     used = torch.get_num_threads()
     try:
         with bystander.looking_on():
@@ -59,118 +79,57 @@ def profile_cell(
     except BaseException as raised:  # noqa: BLE001, the caller raises it again
         error = raised
     finally:
-        if threads is not None:
+        if chosen.threads is not None:
             torch.set_num_threads(before)
-    return CellRun(_profile(bystander.seen, error, used, measure=measure), error)
+    found = cell_record.joined(bystander.seen, error, used, measure=measure)
+    if measure and chosen.roofline and not isinstance(error, KeyboardInterrupt):
+        try:
+            found = _judged(found, bystander.seen, fresh=chosen.fresh_ceilings)
+        except KeyboardInterrupt as interruption:
+            error = error or interruption
+    return CellRun(found, error)
 
 
-def _profile(seen: Seen, error: BaseException | None, threads: int, *, measure: bool) -> Profile:
-    layers = tuple(_layer(key, entry, measure) for key, entry in _numbered(seen))
-    rows = [entry for _, entry in _numbered(seen)]
-    in_rows = sum(entry.forward.total_ns for entry in rows)
-    back_in_rows = sum(entry.backward_ns for entry in rows)
-    backwards = max(seen.backward_ns, back_in_rows) if measure else 0
-    outside = max(seen.whole_ns - backwards, in_rows)
-    other = LayerProfile(
-        name="everything else",
-        kind="other",
-        params=max(0, seen.params - sum(entry.params for entry in rows)),
-        forward=_once(outside - in_rows) if measure else None,
-        backward=_once(backwards - back_in_rows) if backwards else None,
+def _judged(profile: Profile, seen: Seen, *, fresh: bool) -> Profile:
+    """Return a cell's profile with what bounds each layer, by the mean of its calls."""
+    if len(seen.devices) > 1 or profile.environment["device"].partition(":")[0] not in _PROBED:
+        return profile
+    layout = "channels_last" if seen.channels_last else "contiguous"
+    probed = device.ceilings_for(profile, layout, fresh=fresh)
+    if probed is None:
+        return profile
+    entries = dict(cell_record.numbered(seen))
+    known = {key for key, entry in entries.items() if not entry.uncounted}
+    known -= {key for key in known if any(path == key[0] for _, path in seen.uncounted)}
+    repeats = {key: entry.cost.repeat_bytes // _calls(entry) for key, entry in entries.items()}
+    means = tuple(map(_mean, profile.layers))
+    whole_s = sum(layer.forward.median_s for layer in means if layer.forward)
+    of_one = replace(profile, layers=means, plain=Measurement(replicates_s=(whole_s,)))
+    found = roofline.judged(of_one, probed, repeats, known)
+    layers = (
+        replace(layer, bound=mean.bound, roof_s=mean.roof_s and mean.roof_s * layer.calls)
+        for layer, mean in zip(profile.layers, found.layers, strict=True)
     )
-    shown = next(iter(sorted(seen.devices)), "cpu")
-    return Profile(
-        model="Cell",
-        inputs="one run",
-        layers=layers,
-        other=other,
-        params=max(seen.params, sum(entry.params for entry in rows)),
-        uncounted=tuple(
-            Uncounted(op=entry.type, layer=entry.name, calls=entry.uncounted)
-            for entry in rows
-            if entry.uncounted
-        ),
-        warnings=tuple(_warnings(seen, rows, error, measure=measure)),
-        environment=settings(seen.modes, shown) | {"threads": str(threads)},
-        plain=_once(outside) if measure else None,
-        plain_backward=_once(backwards) if backwards else None,
-        once=True,
+    return device.warned(replace(profile, layers=tuple(layers), ceilings=found.ceilings), probed)
+
+
+_PROBED = frozenset({"cpu", "cuda"})
+"""Types of devices whose ceilings can be measured."""
+
+
+def _calls(entry: Entry) -> int:
+    return max(1, entry.forward.count)
+
+
+def _mean(layer: LayerProfile) -> LayerProfile:
+    """Return one call of a layer, as it was on average."""
+    calls = max(1, layer.calls)
+    whole = layer.forward
+    return replace(
+        layer,
+        macs=layer.macs // calls,
+        useful_macs=layer.useful_macs // calls,
+        elementwise_flops=layer.elementwise_flops // calls,
+        bytes_moved=layer.bytes_moved // calls,
+        forward=whole and Measurement(replicates_s=(whole.median_s / calls,)),
     )
-
-
-def _numbered(seen: Seen) -> list[tuple[int, Entry]]:
-    """Return the layers, each with the number of earlier ones that have its name."""
-    met: dict[str, int] = {}
-    found = []
-    for entry in seen.entries.values():
-        number = met.get(entry.name, 0)
-        met[entry.name] = number + 1
-        found.append((number, entry))
-    return found
-
-
-def _layer(number: int, entry: Entry, measure: bool) -> LayerProfile:  # noqa: FBT001, of `_profile`
-    layer, times = entry.layer, entry.forward
-    backward = entry.backward if entry.backwards else None
-    several = len(entry.shapes)
-    note = entry.note
-    if several > 1:
-        note = f"inputs of several sizes ({several} at least); the first is shown"
-    if number:
-        note = "another layer under a name that was met before"
-    return LayerProfile(
-        name=entry.name,
-        kind=entry.kind,
-        type=entry.type,
-        call_index=number,
-        calls=times.count,
-        input_shape=entry.input_shape,
-        output_shape=entry.output_shape,
-        dtype=entry.dtype,
-        kernel_size=layer.kernel_size if layer else (),
-        stride=layer.stride if layer else (),
-        padding=layer.padding if layer else (),
-        dilation=layer.dilation if layer else (),
-        groups=layer.groups if layer else 1,
-        params=entry.params,
-        output_bytes=entry.output_bytes,
-        macs=entry.cost.macs,
-        useful_macs=entry.cost.useful_macs,
-        elementwise_flops=entry.cost.elementwise_flops,
-        bytes_moved=entry.cost.bytes_moved,
-        backward_macs=backward.macs if backward else 0,
-        backward_elementwise_flops=backward.elementwise_flops if backward else 0,
-        backward_bytes_moved=backward.bytes_moved if backward else 0,
-        forward=_once(times.total_ns) if measure else None,
-        backward=_once(entry.backward_ns) if measure and entry.backwards else None,
-        per_call=_sample(times.sample) if measure and times.sample else None,
-        note=note,
-    )
-
-
-def _once(nanoseconds: int) -> Measurement:
-    return Measurement(replicates_s=(max(0, nanoseconds) * NANOSECOND,))
-
-
-def _sample(sample: list[int]) -> Measurement:
-    return Measurement(replicates_s=tuple(spent * NANOSECOND for spent in sample))
-
-
-def _warnings(
-    seen: Seen, rows: list[Entry], error: BaseException | None, *, measure: bool
-) -> list[str]:
-    found = []
-    if error is not None:
-        what = "was interrupted" if isinstance(error, KeyboardInterrupt) else "raised"
-        kind = "" if isinstance(error, KeyboardInterrupt) else f" {type(error).__name__}"
-        found.append(f"The cell {what}{kind}: these are the layers that ran until then.")
-    if measure:
-        calls = sum(entry.forward.count for entry in rows)
-        found.append(
-            f"The cell ran once: times are of this one run, first calls and what else ran "
-            f"on this machine included, and so is the cost of the clocks (some "
-            f"{units.seconds(seen.looking_ns * NANOSECOND)} for {calls:,} calls).",
-        )
-    if not rows:
-        found.append("The cell called no convolution, pooling, batch norm or matrix product.")
-    return found

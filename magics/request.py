@@ -33,9 +33,11 @@ examples:
 on the first line of a cell, every layer that the cell calls, in its one run:
   %%convprofile --depth 2 -o training
 """
-_OF_CELLS = frozenset({"measure", "threads", "backward"})
-_LEFT_OUT = frozenset({"memory", "roofline", "receptive_field", "kernels"})
+_OF_CELLS = frozenset({"measure", "threads", "memory", "roofline", "fresh_ceilings"})
+_LEFT_OUT = frozenset({"receptive_field", "kernels"})
 """What a cell's profile is without anyway: to leave it out is no mistake."""
+_TOLD = frozenset({"backward"})
+"""What it tells anyway."""
 
 
 def line_parser() -> Parser:
@@ -136,13 +138,13 @@ class Request:
         if self.returned:
             raise InputError("-r: a cell keeps its own value; write -o NAME")
         for name, value in self.options.items():
-            if name not in _OF_CELLS and not (name in _LEFT_OUT and value is False):
+            if name not in _OF_CELLS | _TOLD and not (name in _LEFT_OUT and value is False):
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(
                     f"{option}: not for a cell, which runs once as it is written; leave it out, "
                     f"or profile the model itself: %convprofile MODEL INPUT {option}",
                 )
-        return {name: self.options[name] for name in ("measure", "threads") if name in self.options}
+        return {name: value for name, value in self.options.items() if name in _OF_CELLS}
 
 
 def read(line: str, *, cell: bool = False) -> Request:

@@ -133,7 +133,7 @@ class Bystander(TorchFunctionMode):
             return func(*args, **kwargs)
         frame, name = self._thread.frame, func.__name__.strip("_")
         place = (frame.path if frame is not None else "", name)
-        if self._first_calls.again(place, shapes):
+        if not self._thread.is_first and self._first_calls.again(place, shapes):
             return func(*args, **kwargs)
         begin = read()
         with self._first_calls.watched(place, shapes) as found:
@@ -184,13 +184,14 @@ class Bystander(TorchFunctionMode):
             repeat = None if key is None else self._repeats.find(key, module)
             if repeat is None:
                 path = self._names.of(module, here.frames[-1].path if here.frames else None)
-                if path not in self._counted:
+                is_first = path not in self._counted
+                if is_first:
                     self._meet(path, module)
         if repeat is not None:
             return self._again(repeat, call, (module, *args), kwargs)
         scripted, ran = isinstance(module, torch.jit.ScriptModule), None
         whole = scripted or isinstance(module, LAYERS) or sighting.has_formula(module)
-        frame = Frame(path, module, whole)
+        frame = Frame(path, module, whole, is_first)
         here.frames.append(frame)
         try:
             if not frame.whole:

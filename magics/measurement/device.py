@@ -188,17 +188,8 @@ def judged(profile: Profile, plan: Plan, tensors: list[torch.Tensor], *, fresh: 
         tensors: The inputs.
         fresh: Measure the ceilings again.
     """
-    # Processor times of several threads add up, so one thread's rate is what they compare with.
-    added_up = profile.plain is not None and profile.plain.clock == "cpu"
-    try:
-        probed = measure_ceilings(
-            profile.environment["device"],
-            _main_dtype(profile),
-            1 if added_up else int(profile.environment["threads"]),
-            _layout(tensors),
-            fresh=fresh,
-        )
-    except RuntimeError:  # no arithmetic in this element type: no ceilings, no verdicts
+    probed = ceilings_for(profile, _layout(tensors), fresh=fresh)
+    if probed is None:
         return profile
     known = {
         row.key
@@ -206,13 +197,42 @@ def judged(profile: Profile, plan: Plan, tensors: list[torch.Tensor], *, fresh: 
         if all(item.work.cost is not None for item in row.call.all_operators())
     }
     repeats = {row.key: row.cost.repeat_bytes for row in plan.rows}
-    if probed.disturbed:
-        warning = (
-            "Other programs kept this machine busy while its ceilings were measured: what bounds "
-            "a layer is uncertain; profile with threads=1, or on a quiet machine."
+    return warned(roofline.judged(profile, probed, repeats, known), probed)
+
+
+def ceilings_for(profile: Profile, layout: str, *, fresh: bool) -> Ceilings | None:
+    """Return the ceilings of the device and the settings of a profile.
+
+    `None` if the device does no arithmetic in the profile's element type.
+
+    Args:
+        profile: A profile with times, and with the threads that they were measured with.
+        layout: 'contiguous' or 'channels_last'.
+        fresh: Measure again.
+    """
+    # Processor times of several threads add up, so one thread's rate is what they compare with.
+    added_up = profile.plain is not None and profile.plain.clock == "cpu"
+    try:
+        return measure_ceilings(
+            profile.environment["device"],
+            _main_dtype(profile),
+            1 if added_up else int(profile.environment["threads"]),
+            layout,
+            fresh=fresh,
         )
-        profile = replace(profile, warnings=(*profile.warnings, warning))
-    return roofline.judged(profile, probed, repeats, known)
+    except RuntimeError:
+        return None
+
+
+def warned(profile: Profile, probed: Ceilings) -> Profile:
+    """Return a profile that says so if its ceilings were measured among other programs."""
+    if not probed.disturbed:
+        return profile
+    warning = (
+        "Other programs kept this machine busy while its ceilings were measured: what bounds "
+        "a layer is uncertain; profile with threads=1, or on a quiet machine."
+    )
+    return replace(profile, warnings=(*profile.warnings, warning))
 
 
 def _main_dtype(profile: Profile) -> torch.dtype:

@@ -39,7 +39,7 @@ class Kept:
             self._saved.new_bytes(tensor)
             for node in nodes
             for tensor in _kept_by(node)
-            if not isinstance(tensor, torch.nn.Parameter)
+            if not _is_parameter(tensor)
         )
 
 
@@ -51,6 +51,12 @@ def _kept_by(node: Any) -> list[torch.Tensor]:  # noqa: ANN401, torch has no typ
         return tensors_in([getattr(node, name) for name in _names(kind)])
     except RuntimeError:  # written to since, or given back already
         return []
+
+
+def _is_parameter(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor is a parameter or a view of one, such as a transposed weight."""
+    whole = tensor._base if tensor._is_view() else tensor
+    return isinstance(whole, torch.nn.Parameter)
 
 
 @lru_cache(maxsize=1024)

@@ -20,6 +20,7 @@ class Frame:
         path: Its path.
         module: The module, `None` for one that is known.
         whole: It is a layer as a whole: functions in it are parts of it.
+        is_first: It is called for the first time.
         layer: What its function said.
         repeated: All is known of this call.
     """
@@ -27,6 +28,7 @@ class Frame:
     path: str
     module: nn.Module | None
     whole: bool
+    is_first: bool = False
     layer: Layer | None = None
     repeated: bool = False
 
@@ -55,3 +57,8 @@ class Thread(threading.local):
     def frame(self) -> Frame | None:
         """The innermost module that is being called."""
         return self.frames[-1] if self.frames else None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the outermost module is called for the first time."""
+        return bool(self.frames) and self.frames[0].is_first

@@ -40,7 +40,7 @@ def _why(row: LayerProfile, profile: Profile) -> str:
         by_compute = least >= row.roof_s * _NEARLY
         allowed = "the arithmetic units allow" if by_compute else "memory allows"
         sentence = _REASONS.get(row.bound, "{bound}-bound, at {reached} of what {allowed}")
-        roof = units.seconds(row.roof_s, 2)
+        roof = units.seconds(row.roof_s / row.calls, 2)
         return sentence.format(bound=row.bound, reached=reached, allowed=allowed, roof=roof)
     whole = profile.total
     rate = units.count(row.flops_per_s, "FLOP/s")

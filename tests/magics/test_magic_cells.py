@@ -228,6 +228,7 @@ def test_ctrl_c_gives_what_ran_until_then(shell):
         ("--mode eval", "1", "--mode: not for a cell"),
         ("--budget 3", "1", "--budget: not for a cell"),
         ("--kernels", "1", "--kernels: not for a cell"),
+        ("--receptive-field", "1", "--receptive-field: not for a cell"),
         ("-r", "1", "-r: a cell keeps its own value; write -o NAME"),
         ("--topp 3", "1", "--topp: no such option; did you mean --top?"),
         ("--sort tiem", "1", "sort: unknown (got 'tiem'); did you mean time?"),
@@ -243,8 +244,19 @@ def test_a_wrong_line_is_one_line_and_the_cell_does_not_run(shell, line, cell, m
 
 
 def test_leaving_out_what_a_cell_has_not_anyway_is_no_mistake(shell):
-    _, _, kept = run(shell, "net(x)", "-o kept --no-memory --no-roofline --backward --threads 1")
+    _, _, kept = run(shell, "net(x)", "-o kept --no-receptive-field --backward --threads 1")
     assert len(kept.layers) == 4
+
+
+def test_memory_and_roofline_are_told_unless_left_out(shell):
+    _, _, kept = run(shell, TRAINING, "-o kept --threads 1")
+    assert {row.bound is None for row in kept.layers} == {False}
+    assert kept.memory["saved"] == sum(row.saved_bytes or 0 for row in kept.rows) > 0
+    _, _, kept = run(shell, TRAINING, "-o kept --no-memory --no-roofline")
+    assert {row.bound for row in kept.layers} == {None}
+    assert {row.saved_bytes for row in kept.rows} == {None}
+    _, _, kept = run(shell, TRAINING, "-o kept --memory --no-measure")
+    assert kept.memory["saved"] > 0
 
 
 def test_views_apply_to_cells(shell):
