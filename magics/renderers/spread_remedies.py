@@ -39,6 +39,11 @@ def _of_settings(spread: Spread, found: Communication) -> Iterator[str]:
             f"broadcast_buffers=False saves sending {units.size(spread.broadcast_bytes)} before "
             f"every forward, if ranks may keep running statistics of their own."
         )
+    if known.get("gradient_as_bucket_view") == "False" and spread.reduced_bytes > _SMALL:
+        yield (
+            f"gradient_as_bucket_view=True lets gradients be the buckets: "
+            f"{units.size(spread.reduced_bytes)} less to copy and to keep."
+        )
 
 
 def _of_communication(spread: Spread, found: Communication) -> Iterator[str]:

@@ -240,12 +240,17 @@ def _steps(ranks: Ranks, work: _Work, budget_s: float | None) -> steps.Steps:
         work.warnings.append("Nothing has a gradient: there is nothing for ranks to communicate.")
         return steps.Steps()
     torch.set_num_threads(work.threads)
-    unused = ranks.each(lambda: steps.without_gradient(work.aim, work.watch))
-    unused = max(ranks.told(unused))
-    if unused and steps.data_parallel(work.model) is None:
+    unused = max(ranks.told(ranks.each(lambda: steps.without_gradient(work.aim, work.watch))))
+    given = steps.data_parallel(work.model)
+    if unused and given is None:
         work.warnings.append(
             f"{unused} parameters that want a gradient get none: the model was wrapped with "
             f"find_unused_parameters=True, which takes time in every step.",
+        )
+    elif unused and given and not (given.find_unused_parameters or given.static_graph):
+        raise InputError(
+            f"MODEL: its DistributedDataParallel waits for every parameter (got {unused} without "
+            f"a gradient); wrap it with find_unused_parameters=True",
         )
     with ranks.in_step(), work.norms.asking(None):
         budget = _half(budget_s)

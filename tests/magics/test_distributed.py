@@ -168,6 +168,14 @@ def test_a_data_parallel_model_keeps_its_tensors(ranks):
         assert seen["dtype"].startswith("InputError: dtype: a DistributedDataParallel model keeps")
 
 
+def test_a_parameter_that_gets_no_gradient_is_not_waited_for(ranks):
+    for seen in ranks[0]:
+        assert seen["unused"].endswith(
+            "waits for every parameter (got 2 without a gradient); wrap it with "
+            "find_unused_parameters=True"
+        )
+
+
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")

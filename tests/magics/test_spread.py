@@ -141,6 +141,9 @@ def test_remedies_are_for_what_was_found(spread):
     assert "static_graph" not in text
     unused = replace(spread, settings={"find_unused_parameters": "True"})
     assert "static_graph=True looks once" in said(unused)
+    assert "gradient_as_bucket_view" not in text
+    copied = replace(spread, settings={"gradient_as_bucket_view": "False"})
+    assert "4.00 MiB less to copy and to keep" in said(copied)
     one = replace(spread, bucket_bytes=(4 * 2**20,), reduction=steady(2.0))
     assert "a smaller one (bucket_cap_mb below 25) starts earlier" in said(one)
     many = replace(spread, bucket_bytes=(2**18,) * 12)

@@ -34,6 +34,11 @@ class Net(nn.Module):
         return self.head(self.depthwise(self.features(x)).mean((2, 3)))
 
 
+class HalfUsed(nn.Sequential):
+    def forward(self, x):
+        return self[0](x)
+
+
 class Unlucky(nn.Conv2d):
     def forward(self, x):
         if RANK == 1:
@@ -141,6 +146,8 @@ def main(folder):
     seen["ddp"] = data_parallel(folder)
     dtype = nn.parallel.DistributedDataParallel(nn.Conv2d(3, 4, 3))
     seen["dtype"] = said(dtype, "1x3x8x8", dtype="float64")
+    half = HalfUsed(nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3))
+    seen["unused"] = said(nn.parallel.DistributedDataParallel(half), "1x3x8x8", budget=0.1)
     dist.destroy_process_group()
     seen["said"] = complaints()
     (folder / f"rank{RANK}.json").write_text(json.dumps(seen))
