@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch.nn.parameter import UninitializedParameter, is_lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import torch
     from torch import nn
@@ -26,6 +26,20 @@ def waiting(modules: Mapping[str, nn.Module]) -> list[nn.Module]:
         for module in modules.values()
         if any(is_lazy(tensor) for own in _slots(module) for tensor in own.values())
     ]
+
+
+def stand_ins(modules: Iterable[nn.Module]) -> dict[int, torch.Tensor]:
+    """Return a stand-in for every tensor that waits for its shape, by its id.
+
+    As the memo of `copy.deepcopy`: not all such tensors can be copied by it.
+    """
+    return {
+        id(tensor): stand_in(tensor)
+        for module in modules
+        for own in _slots(module)
+        for tensor in own.values()
+        if is_lazy(tensor)
+    }
 
 
 @contextmanager

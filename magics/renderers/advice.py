@@ -120,5 +120,5 @@ def _whole(entry: Entry) -> str:
     code = ""
     if entry.code:
         text = escape("\n".join(entry.code))
-        code = f'<pre style="{_CODE}"><code>{text}</code></pre>'
+        code = f'<pre style="{_CODE}">{text}</pre>'
     return f'<li style="{_ITEM}">{"<br>".join(lines)}{code}</li>'

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from magics.measurement import cuda, guises, lazy
-from magics.measurement import inputs as example_inputs
-from magics.measurement.capture import dry_run
-from magics.measurement.clock import NANOSECOND, WALL
-from magics.measurement.contention import CONTENDED, Contention
-from magics.measurement.environment import device_of, settings
-from magics.measurement.modules import Target, target
-from magics.measurement.operators import tensors_in
-from magics.measurement.state import preserved
-from magics.options import Options
+from magics.errors import ConvProfileError
+from magics.measurement.environment import settings
 from magics.progress import part, report
 from magics.records.advice import NOT_TRIED, Suggestion
-from magics.session import Interrupted, prepared, profile, set_mode
+from magics.session import Interrupted, profile, set_mode
 from magics.studies.changes import batches, findings, windows
 from magics.studies.changes.compiling import Compile
-from magics.studies.changes.context import Context
 from magics.studies.changes.folding import (
     BiasBeforeBatchNorm,
     FoldAndChannelsLast,
@@ -33,14 +20,15 @@ from magics.studies.changes.folding import (
 from magics.studies.changes.layout import ChannelsLast, PoolsChannelsLast
 from magics.studies.changes.settings import BFloat16, EvalMode, FlushDenormals, NoGrad, Threads
 from magics.studies.concluding import concluded
-from magics.studies.looking import look
-from magics.studies.trying import Lab
+from magics.studies.preparing import Asked, laboratory, warm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
+    from magics.options import Options
     from magics.records import Advice
-    from magics.studies.changes.context import Change
+    from magics.studies.changes.context import Change, Context
+    from magics.studies.trying import Lab
 
 _BUDGET_S = 30.0
 """How long all of it may take, unless told otherwise [s]."""
@@ -59,21 +47,11 @@ _CHANGES: tuple[Change, ...] = (
 )
 """In the order in which they are tried; compiling comes last, with what is left of the budget."""
 
-_MOST_S = 0.08
-"""Share of the budget that one change, or the sweep over batches, takes at most."""
+_MOST_S, _SWEEP_S = 0.08, 0.2
+"""Shares of the budget that one change takes at most, and the sweep over batches."""
 
 _PROBE_S = 0.25
 """How long the model runs before it is decided whether others work here as well [s]."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a user asked: the model, its inputs and the options."""
-
-    model: object
-    inputs: tuple[object, ...]
-    options: Mapping[str, Any]
-    chosen: Options
 
 
 def advise(model: object, *inputs: object, **options: Any) -> Advice:  # noqa: ANN401, options and model inputs alike
@@ -99,64 +77,12 @@ def advise(model: object, *inputs: object, **options: Any) -> Advice:  # noqa: A
         ConvProfileError: If the model, an input or an option is wrong, or the model raises.
         Interrupted: On Ctrl-C while measuring; a KeyboardInterrupt.
     """
-    aim = target(model)
-    chosen, named = Options.read(options, lambda name: example_inputs.accepts(aim, name))
-    asked = _Asked(model, inputs, options, chosen)
-    begin = WALL.read()
-    counting = {"budget": None, "kernels": False, "memory": False, "roofline": False}
-    report(0.0, "reading the model")
-    with part(0.0, 0.05):
-        counts = profile(model, *inputs, **{**options, **counting, "measure": False,
-                                            "receptive_field": True})  # fmt: skip
-    gradients = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-    work, uncopyable = _copied(aim)
     with ExitStack() as stack:
-        args, kwargs = prepared(stack, work, chosen, inputs, named)
-        stack.enter_context(preserved(work.modules, tensors_in((args, kwargs))))
-        work = guises.made_eager(work)
-        set_mode(work, chosen.mode)
-        waiting = lazy.waiting(work.modules)
-        stack.enter_context(lazy.materialised(waiting, lambda: dry_run(work, args, kwargs)))
-        context = Context(
-            target=work,
-            args=args,
-            kwargs=kwargs,
-            profile=counts,
-            backward=chosen.backward,
-            threads=chosen.threads or torch.get_num_threads(),
-            device=device_of(work.modules.values(), tensors_in((args, kwargs))),
-            gradients=gradients,
-            uncopyable=uncopyable,
-        )
-        on_gpu = context.device.type == "cuda"
-        if on_gpu:
-            stack.enter_context(torch.cuda.device(context.device))
-        budget_s = chosen.budget or _BUDGET_S
-        lab = Lab(
-            context=context,
-            deadline=begin + budget_s / NANOSECOND,
-            budget_s=budget_s,
-            clock=cuda.clock() if on_gpu else None,
-        )
-        return _advised(lab, asked)
+        asked = Asked.of(model, inputs, options)
+        return _advised(laboratory(stack, asked, _BUDGET_S), asked)
 
 
-def _copied(aim: Target) -> tuple[Target, str]:
-    """Return a copy of the model to work with, and why there is none, '' if there is."""
-    if aim.model is None:
-        return aim, "a function was given: pass the module itself to try this on a copy"
-    try:
-        model = copy.deepcopy(aim.model)
-    except Exception as error:  # noqa: BLE001, a model may hold anything
-        reason = str(error).partition("\n")[0]
-        return aim, f"the model can't be copied: {type(error).__name__}: {reason}"
-    work = target(model)
-    for parameter in work.parameters().values():
-        parameter.grad = None
-    return replace(work, title=aim.title, notes=aim.notes), ""
-
-
-def _advised(lab: Lab, asked: _Asked) -> Advice:
+def _advised(lab: Lab, asked: Asked) -> Advice:
     modules = lab.context.target.modules.values()
     environment = settings((getattr(item, "training", False) for item in modules),
                            str(lab.context.device))  # fmt: skip
@@ -172,11 +98,10 @@ def _advised(lab: Lab, asked: _Asked) -> Advice:
     return result
 
 
-def _suggestions(lab: Lab, asked: _Asked) -> Iterator[Suggestion]:
+def _suggestions(lab: Lab, asked: Asked) -> Iterator[Suggestion]:
     """Yield what becomes of one thing after another."""
     context = lab.context
     reason = _untimed(context, asked.chosen)
-    context.gradients = context.gradients and not context.target.is_for_inference_only()
     yield findings.checkerboard(context)
     yield windows.wide_dilation(context)
     yield windows.gridding(context, lambda code: _covered(context, code))
@@ -190,11 +115,10 @@ def _suggestions(lab: Lab, asked: _Asked) -> Iterator[Suggestion]:
             yield step(0.0)
         yield _trial(lab, Compile(), reason)(0.0)
         return
-    look(context)
-    _choose_threads(lab, asked.chosen)
+    warm(lab, asked.chosen)
     steps += [
-        ("batch size", lambda share_s: batches.knee(lab, asked.model, asked.inputs,
-                                                    _profiling(asked), 2 * share_s)),
+        ("batch size", lambda _: batches.knee(lab, asked.model, asked.inputs, _profiling(asked),
+                                              _SWEEP_S * lab.budget_s)),
         ("gradient accumulation", lambda share_s: batches.accumulation(lab, share_s)),
         ("compile", _trial(lab, Compile(), "")),
     ]  # fmt: skip
@@ -229,10 +153,15 @@ def _untimed(context: Context, chosen: Options) -> str:
     return ""
 
 
-def _profiling(asked: _Asked) -> dict[str, Any]:
-    """Return the options of a profile as they were given, but for those that a study sets."""
-    return {name: value for name, value in asked.options.items()
+def _profiling(asked: Asked) -> dict[str, Any]:
+    """Return the options of a profile as they were given, but for those that a sweep has itself.
+
+    Without training, the model is swept in eval mode, as all else is tried in it.
+    """
+    mode = {} if asked.chosen.backward else {"mode": "eval"}
+    kept = {name: value for name, value in asked.options.items()
             if name not in {"budget", "batch", "measure"}}  # fmt: skip
+    return kept | mode
 
 
 def _to_eval_mode(lab: Lab) -> None:
@@ -244,29 +173,16 @@ def _to_eval_mode(lab: Lab) -> None:
     lab.renew()
 
 
-def _choose_threads(lab: Lab, chosen: Options) -> None:
-    """Take one thread where others work as well: those that wait for each other wait for them."""
-    if lab.context.device.type != "cpu" or chosen.threads or lab.context.threads == 1:
-        return
-    contention = Contention(lab.context.threads)
-    contention.start()
-    run = lab.runner(lab.baseline())
-    enough = WALL.read() + _PROBE_S / NANOSECOND
-    while WALL.read() < enough:
-        run.length()
-    lab.contention = contention.ratio()
-    if lab.contention >= CONTENDED:
-        lab.context.threads = 1
-        lab.renew()
-
-
 def _covered(context: Context, code: str) -> dict[str, float]:
     """Return the coverage of every layer's receptive field, after lines were run on a copy."""
     if context.uncopyable:
         return {}
     made = context.copied()
     exec(code, made.namespace)  # noqa: S102, the lines that the user is shown
-    again = profile(made.namespace["model"], *context.args, kwargs=dict(context.kwargs),
-                    measure=False)  # fmt: skip
+    try:
+        again = profile(made.namespace["model"], *context.args, kwargs=dict(context.kwargs),
+                        measure=False)  # fmt: skip
+    except ConvProfileError:
+        return {}
     return {layer.name: layer.receptive_field.coverage for layer in again.layers
             if layer.receptive_field is not None}  # fmt: skip

@@ -75,7 +75,9 @@ def _baseline(context: Context, mode: str, clocks: str) -> str:
         text = f"A training step (forward and backward) as the model was found, in {mode or 'no'} "
         text += f"mode, {where}"
     else:
-        text = f"A forward under torch.no_grad() in eval mode, {where}"
+        training = any(item.training for item in context.target.modules.values())
+        mode = "" if training else mode
+        text = f"A forward under torch.no_grad() in {'train' if training else 'eval'} mode, {where}"
         if mode and mode != "eval":
             text += f"; the model was found in {mode} mode"
         text += "; no_grad itself is compared with a call that records gradients"

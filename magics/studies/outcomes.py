@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from magics.measurement.backward import differentiable, tensors_within
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from magics.studies.changes.copies import Copy
 
 SEED = 0
@@ -30,14 +34,20 @@ class Outcome:
     gradients: dict[str, torch.Tensor]
 
 
-def outcome(made: Copy, *, backward: bool, seed: int = SEED) -> Outcome:
+def outcome(made: Copy, *, backward: bool, seed: int = SEED, still: bool = True) -> Outcome:
     """Run once, from the same random numbers each time, and return what is compared.
 
     For the gradients, the loss weighs every output by a random number: the plain sum of what
     batch norms give back has next to none.
+
+    Args:
+        made: What to run.
+        backward: Compare gradients as well.
+        seed: Where random numbers start from.
+        still: Let dropout do nothing: in another layout it leaves out other elements.
     """
     torch.manual_seed(seed)
-    with made.inputs_watched():
+    with made.inputs_watched(), _without_dropout(made) if still else nullcontext():
         result = made.call()
     outputs = [tensor.detach().clone() for tensor in tensors_within(result)]
     if not backward:
@@ -55,6 +65,20 @@ def outcome(made: Copy, *, backward: bool, seed: int = SEED) -> Outcome:
     for parameter in parameters.values():
         parameter.grad = None
     return Outcome(outputs, gradients)
+
+
+@contextmanager
+def _without_dropout(made: Copy) -> Iterator[None]:
+    model = made.namespace["model"]
+    layers = [module for module in (model.modules() if isinstance(model, nn.Module) else ())
+              if isinstance(module, nn.modules.dropout._DropoutNd) and module.training]  # noqa: SLF001, the base of all of them  # fmt: skip
+    for layer in layers:
+        layer.training = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = True
 
 
 def difference(expected: Outcome, found: Outcome) -> float | None:

@@ -28,6 +28,7 @@ from magics.records.advice import (
     NOT_TRIED,
     Suggestion,
 )
+from magics.studies.changes.context import NotTriedError
 from magics.studies.changes.copies import settings_kept
 from magics.studies.outcomes import SEED, Outcome, difference, outcome
 
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from magics.records import Measurement
     from magics.studies.changes.context import Change, Context, Variation
     from magics.studies.changes.copies import Copy
-
-_IN_TRAINING = 10
-"""How much more a gradient may differ than an output: it has gone through the model twice."""
 
 _LEAST_S = 1.0
 """How long two are measured in turns, whatever was taken before [s]."""
@@ -59,6 +57,7 @@ class Lab:
         budget_s: How long all of it may take [s].
         clock: The clock of the device, if it has one of its own.
         contention: Most that others disturbed, wall over processor time; 1 on a quiet machine.
+        lately: How much they disturbed what was measured last.
         raised: Messages of warnings that torch gave while something was tried.
     """
 
@@ -67,6 +66,7 @@ class Lab:
     budget_s: float
     clock: Clock | None = None
     contention: float = 1.0
+    lately: float = 1.0
     raised: dict[str, None] = field(default_factory=dict)
     _baseline: Copy | None = None
     _reference: Outcome | None = None
@@ -140,7 +140,8 @@ class Lab:
         larger = ceil(self.budget_s + needed - left)
         return (
             f"it takes some {units.seconds(needed, 2)}, and of the budget of {self.budget_s:g} s "
-            f"{units.seconds(left, 2)} are left; budget={larger} is enough"
+            f"{f'{units.seconds(left, 2)} are' if left else 'nothing is'} left; "
+            f"budget={larger} is enough"
         )
 
     def tried(self, change: Change, share_s: float) -> Suggestion:
@@ -150,11 +151,14 @@ class Lab:
             change: What to try.
             share_s: How long it may take [s].
         """
-        found = change.variation(self.context)
+        try:
+            found = change.variation(self.context)
+        except NotTriedError as error:
+            return _told(change, NOT_TRIED, str(error))
         if isinstance(found, str):
             return _told(change, DOES_NOT_APPLY, found)
         try:
-            reason = self.too_long(found.takes_s * self.contention) or self._out_of_reach(found)
+            reason = self.too_long(found.takes_s * self.lately) or self._out_of_reach(found)
             if reason:
                 return _told(change, NOT_TRIED, reason, found, self.context.call)
             with _listened(self.raised), found.around():
@@ -178,10 +182,10 @@ class Lab:
                     exec(found.code, made.namespace)  # noqa: S102, the lines that the user is shown
                 once_s = (WALL.read() - begin) * NANOSECOND
         how = partial(self.runner, gradients=found.gradients, settled=found.settings)
-        runner, plain = how(made, lines), how(baseline)
+        runner, plain = how(made, lines), how(baseline, found.before)
         with runner.setting():
             begin = WALL.read()
-            result = outcome(made, backward=self.context.backward)
+            result = outcome(made, backward=self.context.backward, still=not found.slow_start)
             first_s = (WALL.read() - begin) * NANOSECOND
         before, after = self.raced(plain, runner, share_s, wall_only="num_threads" in lines)
         if found.slow_start and once_s is not None:
@@ -196,8 +200,8 @@ class Lab:
             layers=found.layers,
             before=before,
             after=after,
-            error=None if found.slow_start and self.is_random() else self.error(result),
-            tolerance=tolerance * (_IN_TRAINING if self.context.backward else 1),
+            error=self.error(result, tolerance, still=not found.slow_start),
+            tolerance=tolerance,
             cost=found.cost,
             once_s=once_s,
         )
@@ -212,23 +216,27 @@ class Lab:
         # What was worth making is worth a few rounds, even if making it took all that was left.
         budget_s = min(share_s, max(_LEAST_S, self.left_s))
         measured, contention = race.measured([before, after], budget_s)
-        self.contention = max(self.contention, contention)
+        self.contention, self.lately = max(self.contention, contention), contention
         return measured
 
-    def is_random(self) -> bool:
+    def error(self, found: Outcome, tolerance: float, *, still: bool) -> float | None:
+        """Return how far what came out is from the model's own, relative to it.
+
+        `None` where it is not the same because random numbers are not.
+        """
+        self.baseline()
+        assert self._reference is not None  # noqa: S101, the baseline has run
+        error = difference(self._reference, found)
+        return None if error and error > tolerance and self._is_random(still=still) else error
+
+    def _is_random(self, *, still: bool) -> bool:
         """Return whether the model draws random numbers that its outputs depend on."""
         made = self.context.copied()
         with self.set_up():
-            other = outcome(made, backward=False, seed=SEED + 1)
-        self.baseline()
-        expected = Outcome(self._reference.outputs if self._reference else [], {})
-        return bool(difference(expected, other))
-
-    def error(self, found: Outcome) -> float | None:
-        """Return how far what came out is from the model's own, relative to it."""
-        self.baseline()
-        assert self._reference is not None  # noqa: S101, the baseline has run
-        return difference(self._reference, found)
+            found = [
+                outcome(made, backward=False, seed=SEED + more, still=still) for more in (0, 1)
+            ]
+        return bool(difference(*found))
 
 
 def training_step(made: Copy) -> Callable[[], None]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from magics import units
-from magics.errors import ConvProfileError
 from magics.measurement.allocator import allocator_peak
 from magics.measurement.backward import differentiable
 from magics.records.advice import (
@@ -22,7 +21,7 @@ from magics.records.advice import (
 from magics.records.measurement import Measurement
 from magics.studies.changes.telling import none
 from magics.studies.outcomes import Outcome, difference
-from magics.studies.trying import training_step
+from magics.studies.trying import in_a_line, training_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,34 +67,36 @@ def knee(
     reason = lab.too_long()
     if reason:
         return told(NOT_TRIED, reason)
-    most = max(_LEAST_LARGEST, _LARGEST * batch)
-    values = sorted({batch, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
+    values = [batch, *(batch * 2**power for power in range(1, 7)
+                       if batch * 2**power <= max(_LEAST_LARGEST, _LARGEST * batch))]  # fmt: skip
     try:
         sweep = import_module("magics.studies.sweep").sweep
         found = sweep(model, *inputs, **{**options, "batch": values, "budget": budget_s})
-    except (ConvProfileError, ImportError) as error:
-        return told(NOT_TRIED, str(error))
+    except Exception as error:  # noqa: BLE001, a model may raise anything at another size
+        return told(NOT_TRIED, in_a_line(error))
     points: dict[int, SweepPoint] = {
         point.batch: point for point in found.points
         if point.status == "measured" and point.batch and point.forward
     }  # fmt: skip
-    best = next((point for point in found.knees if point is not None and point.batch), None)
-    if batch not in points or best is None or best.batch is None:
+    if batch not in points or len(points) == 1:
         return told(NOT_TRIED, "the sweep over batch sizes came to no result in its time")
-    given, there = (_per_sample(points[size]) for size in (batch, best.batch))
+    knee_at = next((point.batch or 0 for point in found.knees if point is not None), 0)
+    # Where a sample still takes less in the largest batch, there is no knee yet.
+    best = knee_at or max(points)
+    given, there = (_per_sample(points[size]) for size in (batch, best))
     tried = ", ".join(map(str, sorted(points)))
-    if best.batch <= batch:
+    if best <= batch:
         return told(
             NO_GAIN,
-            f"of batches of {tried}, a sample takes least from {best.batch} on (within 10 %): "
-            f"{units.seconds(given.median_s)} at {batch}",
+            f"larger batches take no less for a sample (within 10 %): "
+            f"{units.seconds(given.median_s)} each in a batch of {batch} (tried: {tried})",
         )
     result = told(
         NO_GAIN,
         f"a sample takes {units.seconds(given.median_s)} in a batch of {batch}, "
-        f"{units.seconds(there.median_s)} in one of {best.batch}, and no less beyond (within 10 %; "
-        f"tried: {tried})",
-        code=f"loader = torch.utils.data.DataLoader(dataset, batch_size={best.batch})",
+        f"{units.seconds(there.median_s)} in one of {best}"
+        f"{', and no less beyond (within 10 %)' if knee_at else ''} (tried: {tried})",
+        code=f"loader = torch.utils.data.DataLoader(dataset, batch_size={best})",
         before=given,
         after=there,
         paired=False,
@@ -141,15 +142,10 @@ def accumulation(lab: Lab, budget_s: float) -> Suggestion:
     reason = lab.too_long()
     if reason:
         return Suggestion(name=name, verdict=NOT_TRIED, why=reason, link=link)
-    whole, parts = lab.baseline(), context.copied()
-    split = _Pieces(parts, pieces)
-    with lab.set_up():
-        expected, found = _gradients(whole, 1), _gradients(parts, pieces)
-        peaks = [_peak(lab, run) for run in (training_step(whole), split.step)]
-    before = lab.runner(whole)
-    after = replace(lab.runner(parts), run=split.step)
-    measured = lab.raced(before, after, budget_s)
-    error = difference(expected, found) if expected and found else None
+    try:
+        found = _in_pieces(lab, pieces, budget_s)
+    except Exception as error:  # noqa: BLE001, a model may raise anything at another size
+        return Suggestion(name=name, verdict=NOT_TRIED, why=in_a_line(error), link=link)
     split_names = [key for key, value in context.inputs.items() if isinstance(value, torch.Tensor)]
     several = ", ".join(f"{key}.chunk({pieces})" for key in split_names)
     given = f"zip({several})" if len(split_names) > 1 else several
@@ -161,21 +157,34 @@ def accumulation(lab: Lab, budget_s: float) -> Suggestion:
         link=link,
         code=f"for {', '.join(split_names)} in {given}:\n"
         f"    (loss({context.call}) / {pieces}).backward()  # the mean of means; then one step",
-        before=measured[0],
-        after=measured[1],
-        error=error,
         tolerance=max(_TOLERANCE, context.same),
-        bytes_before=peaks[0],
-        bytes_after=peaks[1],
+        **found,
     )
-    slower = f"a step takes {units.ratio(1 / result.gain.value, 2)} as long" if result.gain else ""
     verdict = CHANGES if not result.is_same else HELPS if result.saves_memory else NO_GAIN
     why = result.why
     if verdict == CHANGES:
         why += (
             ": not here, where samples of a batch depend on one another, as batch norm makes them"
         )
-    return replace(result, verdict=verdict, cost=slower, why=why)
+    return replace(result, verdict=verdict, why=why)
+
+
+def _in_pieces(lab: Lab, pieces: int, budget_s: float) -> dict[str, Any]:
+    """Return what was measured of a step with the whole batch, and of one in pieces."""
+    whole, parts = lab.baseline(), lab.context.copied()
+    split = _Pieces(parts, pieces)
+    with lab.set_up():
+        expected, found = _gradients(whole, 1), _gradients(parts, pieces)
+        peaks = [_peak(lab, run) for run in (training_step(whole), split.step)]
+    after = replace(lab.runner(parts), run=split.step)
+    before_s, after_s = lab.raced(lab.runner(whole), after, budget_s)
+    return {
+        "before": before_s,
+        "after": after_s,
+        "error": difference(expected, found) if expected and found else None,
+        "bytes_before": peaks[0],
+        "bytes_after": peaks[1],
+    }
 
 
 class _Pieces:

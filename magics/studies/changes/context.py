@@ -46,6 +46,7 @@ class Variation:
         code: Lines that make it, about `model`, the inputs and `torch`.
         within: What the model is called in, such as 'torch.no_grad()'; '' for nothing.
         settings: The lines change torch, not the copy: they hold in the change's turns only.
+        before: Lines that set torch as it was found, where changes are measured otherwise.
         why: What was found that makes it worth trying.
         cost: What it costs besides.
         layers: Names of the layers concerned.
@@ -59,6 +60,7 @@ class Variation:
     code: str = ""
     within: str = ""
     settings: bool = False
+    before: str = ""
     why: str = ""
     cost: str = ""
     layers: tuple[str, ...] = ()
@@ -76,6 +78,10 @@ class Variation:
         return "\n".join(lines)
 
 
+class NotTriedError(Exception):
+    """A change might apply, but can't be tried; the message says why."""
+
+
 class Change(Protocol):
     """Something to try.
 
@@ -88,7 +94,11 @@ class Change(Protocol):
     link: str
 
     def variation(self, context: Context) -> Variation | str:
-        """Return the change, ready to be tried, or why it does not apply."""
+        """Return the change, ready to be tried, or why it does not apply.
+
+        Raises:
+            NotTriedError: If it can't be tried.
+        """
 
 
 @dataclass
@@ -101,8 +111,9 @@ class Context:
         kwargs: Keyword arguments.
         profile: Its counts and receptive fields.
         backward: Changes are measured in training steps.
-        threads: Threads that torch works with.
+        threads: Threads that changes are measured with.
         device: Where it runs.
+        found_threads: Threads that torch works with where the user calls the model.
         gradients: Gradients are recorded where the user calls the model.
         uncopyable: Why the model can't be copied, '' if it can.
         subnormal: What is known about subnormal numbers, '' if there are none.
@@ -116,6 +127,7 @@ class Context:
     backward: bool
     threads: int
     device: torch.device
+    found_threads: int = 1
     gradients: bool = True
     uncopyable: str = ""
     subnormal: str = ""
@@ -174,8 +186,11 @@ class Context:
 
     @property
     def same(self) -> float:
-        """Up to which error a result counts as the same [1]."""
-        return max(SAME, _ROUNDINGS * torch.finfo(self.dtype).eps)
+        """Up to which error a result counts as the same [1].
+
+        Gradients have gone through the model twice.
+        """
+        return max(SAME * (10 if self.backward else 1), _ROUNDINGS * torch.finfo(self.dtype).eps)
 
     @property
     def placed(self) -> str:
@@ -199,9 +214,13 @@ class Context:
 
     @cached_property
     def followers(self) -> tuple[Follower, ...]:
-        """Batch norms that take the whole output of one layer, and nobody else does."""
-        if self.model is None or self.uncopyable:
-            return ()
+        """Batch norms that take the whole output of one layer, and nobody else does.
+
+        Raises:
+            NotTriedError: If there is no copy to run.
+        """
+        if self.uncopyable:
+            raise NotTriedError(self.uncopyable)
         made = self.copied()
         with settings_kept(), torch.no_grad():
             return followers(made.namespace["model"], made.call)

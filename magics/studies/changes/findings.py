@@ -146,7 +146,13 @@ def _grouped(context: Context, layer: LayerProfile) -> str:
     channels = getattr(module, "num_features", 0)
     if not channels:
         return ""
-    groups = next(count for count in (32, 16, 8, 4, 2, 1) if channels % count == 0)
+    # The usual 32 groups, or as few as have values enough of a single sample.
+    values = prod(layer.input_shape[2:])
+    groups = next(
+        count
+        for count in (32, 16, 8, 4, 2, 1)
+        if count == 1 or (channels % count == 0 and channels // count * values >= _FEW_SAMPLES)
+    )
     return (
         f"model.set_submodule({layer.name!r}, "
         f"torch.nn.GroupNorm({groups}, {channels}{context.placed}))"

@@ -9,7 +9,7 @@ from torch import nn
 from magics.measurement.followers import TRANSPOSED
 from magics.studies.changes.context import Context, Variation
 from magics.studies.changes.layout import ChannelsLast
-from magics.studies.changes.telling import listed
+from magics.studies.changes.telling import listed, literal
 
 if TYPE_CHECKING:
     from magics.measurement.followers import Follower
@@ -24,7 +24,10 @@ class FoldBatchNorm:
     """Weights that do a batch norm's work as well."""
 
     name = "fold batch norm"
-    link = "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.fuse_conv_bn_eval.html"
+    link = (
+        "https://docs.pytorch.org/docs/stable/generated/"
+        "torch.nn.utils.fusion.fuse_conv_bn_eval.html"
+    )
 
     def variation(self, context: Context) -> Variation | str:
         """Return the lines, or why they don't apply."""
@@ -107,7 +110,7 @@ def _code(context: Context, pairs: list[Follower]) -> str:
         kinds.setdefault(call, []).append((pair.layer, pair.norm))
     functions = ", ".join(sorted({call.partition("(")[0] for call in kinds}))
     loops = (
-        f"for layer, norm in {found}:\n{_FUNCTION.format(call=call)}"
+        f"for layer, norm in {literal(found)}:\n{_FUNCTION.format(call=call)}"
         for call, found in kinds.items()
     )
     return "\n".join([f"from torch.nn.utils.fusion import {functions}", *loops])
@@ -139,7 +142,7 @@ class BiasBeforeBatchNorm:
         count = sum(cast("nn.Parameter", context.modules[name].bias).numel() for name in names)
         return Variation(
             code=(
-                f"for layer, norm in {[(pair.layer, pair.norm) for pair in pairs]}:\n"
+                f"for layer, norm in {literal([(pair.layer, pair.norm) for pair in pairs])}:\n"
                 "    layer, norm = model.get_submodule(layer), model.get_submodule(norm)\n"
                 f"    {kept}norm.running_mean -= layer.bias.detach()\n"
                 "    layer.bias = None  # where the model is defined: bias=False"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from magics.studies.changes.context import Context, Variation
-from magics.studies.changes.telling import listed
+from magics.studies.changes.telling import listed, literal
 
 if TYPE_CHECKING:
     from magics.records import LayerProfile
@@ -84,7 +84,7 @@ class PoolsChannelsLast:
             return "its pools get channels_last already"
         return Variation(
             code=(
-                f"for name in {list(names)}:\n"
+                f"for name in {literal(names)}:\n"
                 "    model.get_submodule(name).register_forward_pre_hook(\n"
                 "        lambda pool, given: "
                 "(given[0].contiguous(memory_format=torch.channels_last),)\n"

@@ -12,7 +12,7 @@ from magics.measurement.process import flushes_denormals
 from magics.studies.changes.context import Context, Variation
 from magics.studies.changes.telling import listed
 
-_BF16_TOLERANCE = 2e-2
+_BF16_TOLERANCE = {False: 2e-2, True: 5e-2}  # in inference, in training
 _CPUINFO = Path("/proc/cpuinfo")
 UNLIKE_IN_TRAINING = (
     nn.modules.batchnorm._BatchNorm,  # noqa: SLF001, the base of all of them
@@ -95,7 +95,7 @@ class BFloat16:
             within=f'torch.autocast("{context.device.type}", dtype=torch.bfloat16)',
             why=f"the {_device(context.device)} {found}",
             cost="three significant digits in what convolutions and products give back",
-            tolerance=_BF16_TOLERANCE,
+            tolerance=_BF16_TOLERANCE[context.backward],
         )
 
 
@@ -154,13 +154,15 @@ class Threads:
         if context.device.type != "cpu":
             return "the work is done on a GPU"
         wanted = cores() if self.every else 1
-        if wanted == context.threads:
+        found = context.found_threads
+        if wanted == found:
             return f"torch works with {wanted} thread{'' if wanted == 1 else 's'} already"
         return Variation(
             code=f"torch.set_num_threads({wanted})",
             settings=True,
-            why=f"torch works with {context.threads}, and this process may use {cores()} "
-            f"processor{'' if cores() == 1 else 's'}",
+            before=f"torch.set_num_threads({found})",
+            why=f"torch works with {found} thread{'' if found == 1 else 's'}, and this process may "
+            f"use {cores()} processor{'' if cores() == 1 else 's'}",
             cost="processors that others can't use meanwhile" if self.every else "",
         )
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from magics.records.advice import DOES_NOT_APPLY, Suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WIDEST = 88
+"""Characters in a line of code."""
 
 MOST_LINES = 8
 """Layers of a finding that get a line of code of their own."""
@@ -15,6 +23,25 @@ def listed(names: tuple[str, ...] | list[str], most: int = 3) -> str:
     if rest > 0:
         return f"{', '.join(words)} and {rest} more"
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def literal(values: Sequence[object]) -> str:
+    """Write a list as code: in a line where it is short, else over several."""
+    short = repr(list(values))
+    if len(short) <= _WIDEST:
+        return short
+    lines = wrapped([f"{value!r}," for value in values])
+    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
+
+
+def wrapped(words: Sequence[str]) -> list[str]:
+    """Return words in lines; what stands between quotes is never broken."""
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) >= _WIDEST:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return lines
 
 
 def sizes(shape: tuple[int, ...]) -> str:

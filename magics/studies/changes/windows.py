@@ -34,15 +34,16 @@ def wide_dilation(context: Context) -> Suggestion:
     wide = [layer for layer in dilated if layer.useful_taps < _USEFUL]
     if not wide:
         least = min(layer.useful_taps for layer in dilated)
-        return none(name, f"at least {units.percent(least, 0)} of the taps of dilated kernels fall on the map",
-                     link)  # fmt: skip
+        share = units.percent(least, 0)
+        return none(name, f"at least {share} of the taps of dilated kernels fall on the map", link)
     worst = min(wide, key=lambda layer: layer.useful_taps)
     return Suggestion(
         name=name,
         verdict=LOOK_AT,
-        why=f"{listed([layer.name for layer in wide])}: only "
-        f"{units.percent(worst.useful_taps, 0)} fall on its {sizes(worst.input_shape[2:])} map, the others on "
-        f"padding; dilation {sizes(worst.dilation)} does little more than a 1x1 kernel there",
+        why=f"{listed([layer.name for layer in wide])}: of the taps of {worst.name!r} "
+        f"{units.percent(worst.useful_taps, 0)} fall on its {sizes(worst.input_shape[2:])} map, "
+        f"the others on padding; with dilation {sizes(worst.dilation)} it does little more than a "
+        f"1x1 kernel",
         link=link,
         code="\n".join(filter(None, (_narrower(context, layer) for layer in wide[:MOST_LINES]))),
         layers=tuple(layer.name for layer in wide),

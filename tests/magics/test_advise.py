@@ -1,0 +1,380 @@
+"""Advice: what a model built to need it is told, and what one built not to."""
+
+import copy
+import re
+import signal
+
+import pytest
+import snapshot
+import torch
+from advised import (
+    NEEDY_INPUT,
+    clean,
+    clean_input,
+    executed,
+    fake_clock,
+    needy,
+    shortly,
+)
+from nets import CONV, SQUARE, Calls
+from torch import nn
+from torch.nn import functional
+
+import magics
+from magics.records import Advice, Ratio
+from magics.records.advice import VERDICTS
+from magics.session import Interrupted
+
+QUICK = {"budget": 600.0}
+"""No machine is so busy that this would not last; see `shortly`."""
+
+EVERY = {
+    "no_grad", "eval mode", "train mode", "channels_last", "fold batch norm",
+    "fold batch norm and channels_last", "bias before batch norm", "channels_last for pools",
+    "bfloat16", "flush subnormal numbers", "one thread", "a thread for each processor",
+    "batch size", "gradient accumulation", "compile", "checkerboard",
+    "dilation wider than its map", "gridding", "batch norm with few samples",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shortly():
+    with pytest.MonkeyPatch.context() as patch:
+        shortly(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def advice():
+    return magics.advise(needy(), NEEDY_INPUT, **QUICK)
+
+
+@pytest.fixture(scope="module")
+def training():
+    return magics.advise(needy(), "8x3x16x16", backward=True, **QUICK)
+
+
+def with_clock(monkeypatch, model, *inputs, **options):
+    with fake_clock(monkeypatch) as time:
+        return magics.advise(model, *inputs, **{"budget": 60.0, **options}), time
+
+
+def test_everything_is_spoken_of_whatever_becomes_of_it(advice, training):
+    for found in (advice, training):
+        assert {one.name for one in found} == EVERY
+        assert len(found) == len(EVERY)
+        assert {one.verdict for one in found} <= set(VERDICTS)
+
+
+def test_every_advice_links_to_a_page_of_documentation(advice):
+    for one in advice:
+        assert re.match(r"https://(docs\.pytorch\.org|distill\.pub|arxiv\.org)/\S+$", one.link)
+
+
+def test_a_model_built_to_need_it_is_told_what_is_wrong_with_its_layers(advice):
+    looks = {one.name: one.layers for one in advice if one.verdict == "look at"}
+    assert looks["checkerboard"] == ("up",)
+    assert looks["dilation wider than its map"] == ("wide",)
+    assert "second" in looks["gridding"]
+    assert looks["eval mode"] == ("norm", "few")
+    assert advice["bias before batch norm"].layers == ("stem", "tail")
+    assert advice["bias before batch norm"].verdict in {"look at", "helps"}
+    assert advice["fold batch norm"].layers == ("norm", "few")
+    assert advice["channels_last for pools"].layers == ("pool",)
+
+
+def test_a_model_built_not_to_need_it_is_told_so():
+    with torch.no_grad():
+        found = magics.advise(clean(), clean_input(), **QUICK)
+    assert not [one for one in found if one.verdict in {"look at", "changes the result"}]
+    reasons = {one.name: one.why for one in found if one.verdict == "does not apply"}
+    assert reasons["no_grad"] == "gradients are off already where this was asked"
+    assert reasons["eval mode"] == "the model is in eval mode"
+    assert reasons["channels_last"] == "weights and inputs are channels_last already"
+    assert reasons["fold batch norm"] == "there is no batch norm"
+    assert reasons["bias before batch norm"] == "no layer has a bias right before a batch norm"
+    assert reasons["channels_last for pools"] == "no layer pools images"
+    assert reasons["flush subnormal numbers"].startswith("there are no subnormal numbers")
+    assert reasons["checkerboard"] == "there is no transposed convolution"
+    assert reasons["gridding"] == "no convolution is dilated"
+    assert reasons["batch norm with few samples"] == "there is no batch norm"
+
+
+def test_exact_changes_are_exact_and_approximations_say_how_far_off_they_are(advice):
+    assert advice["no_grad"].error == 0
+    for name in ("channels_last", "fold batch norm", "bias before batch norm",
+                 "channels_last for pools", "fold batch norm and channels_last"):  # fmt: skip
+        one = advice[name]
+        assert one.error <= one.tolerance == 1e-5, name
+    assert advice["eval mode"].error > 1e-3
+    halved = advice["bfloat16"]
+    if halved.verdict != "does not apply":
+        assert 1e-4 < halved.error < 0.1
+
+
+def test_batch_norm_with_few_samples_is_found_in_train_mode_only(advice, training):
+    assert advice["batch norm with few samples"].layers == ("few",)
+    assert "from 4 values" in advice["batch norm with few samples"].why
+    assert training["batch norm with few samples"].layers == ("few",)
+    found = magics.advise(needy().eval(), NEEDY_INPUT, measure=False)
+    assert found["batch norm with few samples"].verdict == "does not apply"
+
+
+def test_pieces_that_the_model_does_not_take_cost_nothing_else():
+    found = magics.advise(needy(), NEEDY_INPUT, backward=True, **QUICK)
+    assert "more than 1 value per channel" in found["gradient accumulation"].why
+    assert found["gradient accumulation"].verdict == "not tried"
+    assert found["channels_last"].error < 1e-4
+
+
+def test_without_a_batch_norm_gradients_of_pieces_add_up_to_those_of_the_batch(training):
+    net = nn.Sequential(CONV(), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    found = magics.advise(net, "8x3x32x32", backward=True, **QUICK)["gradient accumulation"]
+    assert found.verdict == "helps"
+    assert found.error < 1e-5
+    assert found.bytes_after < found.bytes_before
+    assert training["gradient accumulation"].verdict == "changes the result"
+    assert training["gradient accumulation"].error > 1e-3
+    assert "batch norm" in training["gradient accumulation"].why
+
+
+def test_in_training_nothing_is_said_that_holds_in_inference_only(training):
+    for name in ("no_grad", "fold batch norm", "eval mode"):
+        assert training[name].verdict == "does not apply"
+    assert training["bias before batch norm"].error < 1e-4
+    assert training["train mode"].verdict == "does not apply"
+    assert "training step" in training.baseline
+
+
+def test_training_in_eval_mode_is_worth_a_look():
+    found = magics.advise(needy().eval(), NEEDY_INPUT, backward=True, measure=False)["train mode"]
+    assert (found.verdict, found.layers) == ("look at", ("norm", "few"))
+
+
+def test_folding_gains_what_the_batch_norm_took(monkeypatch):
+    net = nn.Sequential(CONV(), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    found, _ = with_clock(monkeypatch, net, *SQUARE())
+    one = found["fold batch norm"]
+    # 1.0 + 0.3 + 0.05 ms before, 1.0 + 0.05 ms after; see `ticking`.
+    assert one.gain.value == pytest.approx(1.35 / 1.05)
+    assert one.verdict == "helps"
+    assert found.helps[0].gain.value == pytest.approx(1.35 / 1.05)
+
+
+def test_a_change_that_changes_no_time_is_no_gain(monkeypatch):
+    found, _ = with_clock(monkeypatch, nn.Sequential(CONV(), nn.ReLU()).eval(), *SQUARE())
+    for name in ("no_grad", "channels_last"):
+        assert found[name].gain.value == pytest.approx(1)
+        assert found[name].verdict == "no gain"
+    assert {one.name for one in found.helps} <= {"batch size"}  # an operator takes its time once
+
+
+def test_intervals_share_their_level_among_all_that_was_timed(monkeypatch):
+    net = nn.Sequential(CONV(), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    found, _ = with_clock(monkeypatch, net, *SQUARE())
+    timed = [one for one in found if one.before is not None and one.paired]
+    assert {one.claims for one in timed} == {sum(one.before is not None for one in found)}
+
+
+def test_where_others_work_too_it_is_one_thread_and_the_clock_of_the_processor(monkeypatch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with fake_clock(monkeypatch, busy=2.0):
+            found = magics.advise(nn.Sequential(CONV()).eval(), *SQUARE(), budget=60.0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert found.environment["threads"] == "1"
+    assert found["channels_last"].before.clock == "cpu"
+    assert found["one thread"].before.clock == "wall"  # times of several threads add up otherwise
+    assert any("Others work on this machine" in text for text in found.warnings)
+
+
+def test_what_takes_too_long_is_not_tried_and_says_which_budget_does(monkeypatch):
+    net = nn.Sequential(CONV(), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    found, _ = with_clock(monkeypatch, net, *SQUARE(), budget=0.003)
+    late = [one for one in found if one.verdict == "not tried" and "budget" in one.why]
+    assert "fold batch norm" in {one.name for one in late}
+    for one in late:
+        enough = float(re.search(r"budget=(\d+)", one.why)[1])
+        assert enough >= 1
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_model_and_the_process_are_left_as_they_were_found(backward):
+    model = needy()
+    model.stem.weight.grad = torch.ones_like(model.stem.weight)
+    handle = model.pool.register_forward_hook(lambda *_: None)
+    x = torch.randn(4, 3, 16, 16)
+    before = snapshot.of_model(model), snapshot.of_process(), snapshot.tensor_facts(x)
+    magics.advise(model, x, backward=backward, **QUICK)
+    assert (snapshot.of_model(model), snapshot.of_process(), snapshot.tensor_facts(x)) == before
+    handle.remove()
+
+
+def test_a_model_that_cannot_be_copied_is_left_as_it_was_and_not_rewritten():
+    class Stubborn(nn.Sequential):
+        def __deepcopy__(self, memo):
+            raise TypeError("has a lock")
+
+    model = Stubborn(CONV(), nn.BatchNorm2d(4))
+    before = snapshot.of_model(model)
+    found = magics.advise(model, *SQUARE(), **QUICK)
+    assert snapshot.of_model(model) == before
+    assert found["channels_last"].verdict == "not tried"
+    assert "has a lock" in found["channels_last"].why
+    assert found["no_grad"].error == 0
+    assert "in train mode" in found.baseline
+
+
+@pytest.mark.parametrize("after", [1, 12, 40])
+def test_ctrl_c_leaves_all_as_it_was_and_gives_what_was_tried(after):
+    calls = iter(range(100_000))
+
+    def forward(net, x):
+        if next(calls) == after:
+            signal.raise_signal(signal.SIGINT)
+        return net.norm(net.conv(x))
+
+    model = Calls(forward, conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4))
+    before = snapshot.of_model(model), snapshot.of_process()
+    with pytest.raises(Interrupted) as caught:
+        magics.advise(model, *SQUARE(), **QUICK)
+    assert (snapshot.of_model(model), snapshot.of_process()) == before
+    partial = caught.value.partial
+    assert isinstance(partial, Advice)
+    assert partial.warnings[0].startswith("Interrupted")
+    assert {one.name for one in partial} < EVERY
+
+
+def test_lazy_layers_get_their_shapes_on_the_copy_only():
+    net = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d()).eval()
+    before = snapshot.of_model(net)
+    found = magics.advise(net, *SQUARE(), **QUICK)
+    assert snapshot.of_model(net) == before
+    assert found["fold batch norm"].error <= 1e-5
+
+
+def test_a_function_is_advised_on_how_it_is_called():
+    conv = nn.Sequential(CONV(), nn.BatchNorm2d(4)).eval()
+    before = snapshot.of_model(conv)
+
+    def twice(x):
+        return conv(functional.relu(x)) * 2
+
+    found = magics.advise(twice, *SQUARE(), **QUICK)
+    assert found["no_grad"].error == 0
+    assert "pass the module" in found["fold batch norm"].why
+    assert snapshot.of_model(conv) == before
+
+
+def test_inputs_by_name_and_several_of_them_stand_in_the_code():
+    def forward(net, image, mask=None, *, model=1.0):
+        return net.conv(image) * mask * model
+
+    net = Calls(forward, conv=CONV()).eval()
+    mask = torch.ones(1, 1, 6, 6)
+    found = magics.advise(net, *SQUARE(), mask, kwargs={"model": 2.0}, **QUICK)
+    assert found["no_grad"].code.splitlines()[1].strip() == "y = model(x0, x1, model=model_)"
+    moved = found["channels_last"]
+    assert moved.error <= moved.tolerance
+    assert "x1 = x1.to(memory_format=torch.channels_last)" in moved.code
+
+
+def test_a_model_that_draws_random_numbers_is_compared_with_the_same_ones():
+    net = nn.Sequential(CONV(), nn.Dropout(0.5), nn.Conv2d(4, 4, 3))
+    found = magics.advise(net, *SQUARE(), backward=True, **QUICK)
+    assert found["channels_last"].error < 1e-4
+    assert found["channels_last"].verdict in {"helps", "no gain", "hurts"}
+
+
+def test_a_model_that_writes_to_its_input_gets_the_same_input_every_time():
+    net = Calls(lambda m, x: m.conv(x.mul_(0.5)), conv=CONV()).eval()
+    x = SQUARE()[0]
+    before = snapshot.tensor_facts(x)
+    found = magics.advise(net, x, **QUICK)
+    assert snapshot.tensor_facts(x) == before
+    assert found["no_grad"].error == 0
+    assert found["channels_last"].error <= 1e-5
+
+
+def test_a_model_that_runs_only_once_is_one_clear_error():
+    calls = iter([True, False])
+
+    def forward(net, x):
+        if not next(calls, False):
+            raise ValueError("only once")
+        return net.conv(x)
+
+    with pytest.raises(
+        magics.ConvProfileError, match="ran once, then raised ValueError: only once"
+    ):
+        magics.advise(Calls(forward, conv=CONV()).eval(), *SQUARE(), **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"bugdet": 3}, "bugdet: no such option"),
+        ({"budget": 0}, "budget: must be a number of seconds above 0"),
+        ({"backward": "yes"}, "backward: must be True or False"),
+    ],
+)
+def test_bad_options_are_one_clear_error(given, message):
+    with pytest.raises(magics.ConvProfileError, match=re.escape(message)):
+        magics.advise(CONV(), *SQUARE(), **given)
+
+
+def test_where_there_is_no_clock_only_shapes_are_looked_at():
+    found = magics.advise(needy(), NEEDY_INPUT, device="meta")
+    assert found["checkerboard"].verdict == "look at"
+    assert found["channels_last"].why == "there is no clock for the device meta"
+    assert all(one.before is None for one in found)
+
+
+def test_subnormal_numbers_are_found_and_the_flag_is_put_back():
+    net = clean()
+    with torch.no_grad():
+        net[0].weight.fill_(1e-40)
+    found = magics.advise(net, clean_input(), **QUICK)["flush subnormal numbers"]
+    assert "in the weights of 0 (100 %)" in found.why
+    assert found.code == "torch.set_flush_denormal(True)"
+    assert not snapshot.subnormals_vanish()
+    assert found.before is not None
+
+
+def test_bfloat16_is_tried_only_where_the_processor_has_a_unit_for_it(monkeypatch):
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    monkeypatch.setattr("magics.studies.changes.settings._flags", set)
+    found = magics.advise(CONV().eval(), *SQUARE(), **QUICK)["bfloat16"]
+    assert found.verdict == "does not apply"
+    assert found.why.startswith("this processor has no bfloat16 unit")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    found = magics.advise(CONV().eval(), *SQUARE(), **QUICK)["bfloat16"]
+    assert "AVX512_BF16" in found.why
+    assert found.error > 1e-4
+
+
+def test_a_knee_beyond_the_batch_that_is_given_is_advised(monkeypatch):
+    """Operators take as long whatever the batch: a sample takes least in the largest batch."""
+    found, _ = with_clock(monkeypatch, nn.Sequential(CONV()).eval(), "2x3x8x8", budget=600.0)
+    one = found["batch size"]
+    size = int(re.search(r"batch_size=(\d+)", one.code)[1])
+    assert size > 2
+    assert one.gain.value == pytest.approx(size / 2)
+    assert one.verdict == "helps"
+
+
+def test_copies_are_independent_of_what_the_code_does_to_them(advice):
+    model = needy()
+    other = copy.deepcopy(model)
+    executed(advice["bias before batch norm"], other)
+    assert model.stem.bias is not None
+    assert other.stem.bias is None
+
+
+def test_a_gain_needs_an_interval_above_one(advice):
+    for one in advice.helps:
+        assert one.saves_memory or (isinstance(one.gain, Ratio) and one.gain.low > 1)
