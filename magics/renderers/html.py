@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from magics.records import Profile
+    from magics.renderers.column import Column
     from magics.renderers.pictures import Picture
 
 _TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
@@ -119,10 +120,7 @@ def _layers(profile: Profile) -> str:
     sums = [group.sums for group in together if group.sums]
     columns = table.columns(profile, rows, sums=sums)
     sizes = [(len(group.rows), group.sums is not None) for group in together]
-    hint = ""
-    if len(columns) > _FEW:  # where the last ones are out of sight, nothing else may tell
-        hint = f"{len(columns)} columns, up to {columns[-1].head}: scroll sideways for all"
-    found = html_table(columns, "Layers, in the order of their calls", sizes, hint)
+    found = html_table(columns, "Layers, in the order of their calls", sizes, hint(columns))
     found += legend(words.legend(columns))
     if len(rows) == len(profile.rows):
         return found
@@ -131,6 +129,16 @@ def _layers(profile: Profile) -> str:
         f"{found}<details><summary>Each of the {len(profile.layers)} layers</summary>"
         f'<pre style="font-size:11px;overflow-x:auto">{escape(every)}</pre></details>'
     )
+
+
+def hint(columns: Sequence[Column]) -> str:
+    """Return what to know of a table with many columns.
+
+    Where the last ones are out of sight, nothing else may tell that they are there.
+    """
+    if len(columns) <= _FEW:
+        return ""
+    return f"{len(columns)} columns, up to {columns[-1].head}: scroll sideways for all"
 
 
 def _kinds(profile: Profile) -> str:

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from magics.renderers import sweep_words as words
-from magics.renderers.html import drawn, facts, framed, headline, legend, listed, warning
+from magics.renderers.html import drawn, facts, framed, headline, hint, legend, listed, warning
 from magics.renderers.html_table import table as html_table
 from magics.renderers.page import document
 from magics.renderers.sweep_findings import findings
@@ -77,7 +77,7 @@ def as_html(sweep: Sweep) -> str:
             listed("ul", findings(sweep), "What it tells"),
             drawn(pictures(sweep)),
             html_table(times, words.of_time(sweep)) if times else "",
-            html_table(table, "Points", groups(sweep)),
+            html_table(table, "Points", groups(sweep), hint(table)),
             *map(warning, words.troubles(sweep)),
             legend(words.legend(table)),
         ]

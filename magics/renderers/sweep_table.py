@@ -40,6 +40,8 @@ def columns(sweep: Sweep) -> list[Column]:
     main, *others = sorted(sweep.axes, key=lambda axis: axis.name != sweep.main.name)
     batched = any((point.batch or 1) > 1 for point in points)
     each = number("per sample", lambda point: point.seconds_per_sample, units.time_scale)
+    times = _times(points, number)
+    split = 0 if batched else 1  # where a call is a sample, its time takes that one's place
     marked = {id(point) for point in knees(sweep) if point}
     sizes = [size for point in points for size in (point.peak_bytes, point.predicted_bytes)]
     memory = units.bytes_scale(sizes)  # one for both, so that they can be compared by eye
@@ -47,21 +49,23 @@ def columns(sweep: Sweep) -> list[Column]:
     def note(point: SweepPoint) -> str:
         return "knee" if id(point) in marked else STATUS.get(point.status, "")
 
+    # What most readers look for comes first: on a narrow screen the rest is out of sight.
     found = [
         _axis(main, points, ["", *names]),
         *(_axis(axis, points, none) for axis in others),
-        number("params", lambda point: point.params, units.count_scale, 9),
-        number("MACs", lambda point: point.macs, units.count_scale, 7),
-        number("moved", lambda point: point.bytes_moved, units.bytes_scale, 8),
-        *_times(points, number),
         *([_with_bars(each, points)] if batched else []),
+        *times[:split],
         number("samples/s", lambda point: point.samples_per_s, units.count_scale, 1),
         number("memory", lambda point: point.peak_bytes, lambda _: memory, 1),
         number("predicted", lambda point: point.predicted_bytes, lambda _: memory, 3),
+        text("note", note),
+        *times[split:],
         *([number("mem/sample", lambda p: p.bytes_per_sample, units.bytes_scale, 4)]
           if batched else []),
+        number("MACs", lambda point: point.macs, units.count_scale, 7),
+        number("moved", lambda point: point.bytes_moved, units.bytes_scale, 8),
+        number("params", lambda point: point.params, units.count_scale, 9),
         text("where", lambda point: printable(point.where, _NAME), 2),
-        text("note", note),
     ]  # fmt: skip
     alike = {name for name in ("where", "params") if len(_told(points, name)) < 2}  # noqa: PLR2004, all alike
     kept = [column for column in found[1:] if any(column.cells) and column.head not in alike]

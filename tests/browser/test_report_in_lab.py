@@ -1,7 +1,6 @@
 """The report as people see it: in JupyterLab, light and dark, trusted and not, and as a page."""
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import closing
@@ -9,47 +8,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from seeing import TEXT_CONTRAST, THEMES, contrast, is_drawn, shoot
 
 import magics
 
 DEMO = "demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb"
-PICTURE_HEIGHT = 1600
-SHOTS = os.environ.get("SCREENSHOTS")  # a folder for the pictures; nowhere by default
-TEXT_CONTRAST = 4.5  # what WCAG 2.2 asks of text
-
-READ = """element => {
-    const style = getComputedStyle(element);
-    let behind = element;
-    const colour = () => getComputedStyle(behind).backgroundColor;
-    while (behind.parentElement && colour() === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
-    return [style.color, colour()];
-}"""
-DRAWN = "image => image.complete && image.naturalWidth > 0 && image.width > 100"
-
-
-def luminance(colour):
-    """Return the relative luminance of 'rgb(r, g, b)', as WCAG 2.2 defines it."""
-    channels = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def contrast(page, selector):
-    text, behind = page.locator(selector).first.evaluate(READ)
-    high, low = sorted((luminance(text), luminance(behind)), reverse=True)
-    return (high + 0.05) / (low + 0.05), luminance(behind)
-
-
-def shoot(page, name, place=0, height=PICTURE_HEIGHT):
-    """Take a picture of the beginning of a report, if a folder for it is named."""
-    if SHOTS:
-        report = page.locator(".convprofile").nth(place)
-        report.evaluate("e => e.scrollIntoView()")
-        box = report.bounding_box()
-        page.screenshot(
-            path=Path(SHOTS) / f"report-{name}.png",
-            clip={**box, "height": min(height, box["height"])},
-        )
 
 
 def layers(page):
@@ -87,8 +50,7 @@ def check_report(page):
     pictures = first.locator("img")
     assert pictures.count() == 3
     for picture in pictures.all():
-        picture.scroll_into_view_if_needed()
-        assert picture.evaluate(DRAWN)
+        assert is_drawn(picture)
         assert len(picture.get_attribute("alt")) > 40
 
 
@@ -134,7 +96,7 @@ def exported(stored, tmp_path_factory):
 
 
 def test_the_demo_runs_in_lab_and_its_reports_can_be_read_in_light_and_dark(lab, demo):
-    for theme, dark in (("JupyterLab Light", False), ("JupyterLab Dark", True)):
+    for theme, dark in THEMES.items():
         lab.change_theme(demo, theme)
         check_report(demo)
         for selector in (".convprofile td", ".convprofile th", ".convprofile div"):
