@@ -60,7 +60,8 @@ def sweep(
         the reason.
 
     Raises:
-        ConvProfileError: If the model, an input, an axis or an option is wrong.
+        ConvProfileError: If the model, an input, an axis or an option is wrong, or the cluster is
+            not there. One that is lost on the way is told in the record.
         Interrupted: On Ctrl-C; a KeyboardInterrupt, whose `partial` is the sweep so far.
     """
     begin = WALL.read()
@@ -89,12 +90,22 @@ def sweep(
             report(begun, text)
         return task
 
+    came = 0
+
     def done(task: Task, point: SweepPoint) -> None:
+        nonlocal came
+        came += 1
         book.note(task.values, point)
         ledger.write(now)
 
     try:
         place(next_task, done)
+    except cluster.LostError as loss:
+        # What has come is good; the rows of the others say why there is no more.
+        book.end(str(loss))
+        ledger.write(now)
+        if not came:
+            raise
     except KeyboardInterrupt:
         book.end("interrupted")
         ledger.write(now)

@@ -9,17 +9,21 @@ cores and GPUs; while a point runs, what its worker has is no other's.
     crew          which workers there are, what each may use, who is free
     pinning       the cores and GPUs of a host, shared out            [no dask]
     parcels       a point as bytes
-    worker        what is done in a worker's process                  [no dask]
+    worker        what is done in a worker's process
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magics.errors import InputError
+from magics.errors import ConvProfileError, InputError
 
 if TYPE_CHECKING:
     from magics.studies.cluster.connection import Cluster
+
+
+class LostError(ConvProfileError):
+    """The cluster, or all of its workers, is not there any more; points that came are good."""
 
 
 def place(on: object) -> Cluster:
@@ -33,7 +37,8 @@ def place(on: object) -> Cluster:
         What runs points, see `Cluster.__call__`; its `warnings` are for the reader.
 
     Raises:
-        InputError: If `on` is nothing of that, or dask.distributed is not installed.
+        InputError: If `on` is nothing of that or doesn't answer, or dask.distributed is not
+            installed.
     """
     try:
         from magics.studies.cluster.connection import Cluster  # noqa: PLC0415, dask is an extra

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from distributed import Client
-from distributed.comm import connect
+from distributed.comm.core import connect
 from distributed.security import Security
 
 from magics.errors import InputError
@@ -38,7 +38,7 @@ class Cluster:
         warnings: What a reader of the sweep must know, once it has run.
 
     Raises:
-        InputError: If `on` is nothing of that.
+        InputError: If `on` is nothing of that, or doesn't answer.
     """
 
     on: object
@@ -46,14 +46,20 @@ class Cluster:
 
     def __post_init__(self) -> None:
         on = self.on
-        is_address = isinstance(on, str) or isinstance(getattr(on, "scheduler_address", None), str)
-        if not is_address and not isinstance(on, Client):
+        if not isinstance(on, Client | str) and not _address(on):
             raise InputError(f"on: no cluster (got {short(on)}); {_HINT}")
         if getattr(on, "asynchronous", False):
             raise InputError(
                 f"on: it can't be waited for here (got an asynchronous {type(on).__name__}); "
                 f"{_HINT} that is not",
             )
+        if not isinstance(on, Client):
+            # Without a client: one that can't connect leaves a thread behind, and if Python
+            # happens to collect it while the next one starts, both wait for each other.
+            with _told(on), ThreadPoolExecutor(max_workers=1) as beside_any_loop:
+                beside_any_loop.submit(asyncio.run, _reached(on)).result()
+        elif on.status != "running":
+            raise InputError(f"on: the client has no cluster (got it {on.status}); {_HINT}")
 
     def __call__(
         self, next_task: Callable[[], Task | None], done: Callable[[Task, SweepPoint], None]
@@ -65,8 +71,8 @@ class Cluster:
             done: Is told each point as it comes.
 
         Raises:
-            ConvProfileError: If the cluster is not there (any more), or no worker of it can run
-                a point.
+            InputError: If the cluster can't be reached, or a worker lacks a package.
+            LostError: If it is not there any more, or no worker of it can run a point.
         """
         with _client(self.on) as client:
             Dispatch(client, Crew(client, self.warnings), next_task, done).run()
@@ -80,38 +86,46 @@ def _client(on: object) -> Iterator[Client]:
         InputError: If the cluster can't be reached.
     """
     if isinstance(on, Client):
-        if on.status != "running":
-            raise InputError(f"on: the client has no cluster (got it {on.status}); {_HINT}")
         yield on
         return
-    address = on if isinstance(on, str) else getattr(on, "scheduler_address", "")
-    try:
-        # First without a client: one that can't connect leaves a thread behind, and if Python
-        # happens to collect it while the next one starts, both wait for each other.
-        with ThreadPoolExecutor(max_workers=1) as beside_any_loop:
-            beside_any_loop.submit(asyncio.run, _reached(address, on)).result()
+    with _told(on):
         client = Client(on, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise InputError(
-            f"on: no cluster answers (got {address}: {_reason(error)}); start it, or {_HINT}"
-        ) from error
     with client:
         yield client
 
 
-async def _reached(address: str, on: object) -> None:
+@contextmanager
+def _told(on: object) -> Iterator[None]:
+    """Say in one line that a cluster can't be reached.
+
+    Raises:
+        InputError: If it can't.
+    """
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        raise InputError(
+            f"on: no cluster answers (got {_address(on)}: {root}); start it, or {_HINT}"
+        ) from error
+
+
+async def _reached(on: object) -> None:
     """See whether a scheduler answers.
 
     Raises:
         OSError: If none does.
-        ValueError: If it is no address.
+        ValueError: If it has no address that could be one.
     """
     security = getattr(on, "security", None) or Security()
     arguments = security.get_connection_args("client")
-    comm = await connect(address, timeout=_CONNECT_S, **arguments)
+    comm = await connect(_address(on), timeout=_CONNECT_S, **arguments)
     await comm.close()
 
 
-def _reason(error: Exception) -> str:
-    """Return why, without dask's objects in it."""
-    return str(error).rpartition(">: ")[2] or type(error).__name__
+def _address(on: object) -> str:
+    """Return the address of a cluster; '' if there is none."""
+    address = on if isinstance(on, str) else getattr(on, "scheduler_address", "")
+    return address if isinstance(address, str) else ""

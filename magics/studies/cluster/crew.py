@@ -9,8 +9,8 @@ import pickle
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from magics.errors import ConvProfileError, InputError
-from magics.studies.cluster import worker
+from magics.errors import InputError
+from magics.studies.cluster import LostError, worker
 from magics.studies.cluster.pinning import Host, Share
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Crew:
 
         Raises:
             InputError: If one of them can't run a point because it lacks a package.
-            ConvProfileError: If the scheduler doesn't answer.
+            LostError: If the scheduler doesn't answer.
         """
         self.refresh()
         if self.unfit:
@@ -88,7 +88,7 @@ class Crew:
             The addresses of those that are gone.
 
         Raises:
-            ConvProfileError: If the scheduler doesn't answer.
+            LostError: If the scheduler doesn't answer.
         """
         present = self._present()
         gone = self.slots.keys() - present.keys()
@@ -112,14 +112,14 @@ class Crew:
         """Say why nobody can run a point.
 
         Raises:
-            ConvProfileError: In any case.
+            LostError: In any case.
         """
         if self.unfit:
-            raise InputError(
+            raise LostError(
                 f"on: no worker can run this (got {_people(self.unfit)}: {_reasons(self.unfit)}); "
                 f"install there what is missing, and resume",
             )
-        raise ConvProfileError(
+        raise LostError(
             "on: the cluster has no workers, or none any more (waited for long enough); "
             "start some, and resume"
         )
@@ -161,7 +161,7 @@ class Crew:
         try:
             listed = self.client.scheduler_info(n_workers=-1)["workers"]
         except UNREACHABLE as error:
-            raise ConvProfileError(
+            raise LostError(
                 f"on: the scheduler doesn't answer any more (got {told(error)}); start it "
                 f"again and resume",
             ) from error

@@ -97,7 +97,7 @@ class Dispatch:
         again; the second time it is a failed point.
 
         Raises:
-            ConvProfileError: If no worker is left that can run one, or no scheduler.
+            LostError: If no worker is left that can run one, or no scheduler.
         """
         self.crew.start()
         self._looked = self._manned = time.monotonic()
@@ -150,7 +150,7 @@ class Dispatch:
         """See who is there; what was with those that are gone, is to be run again.
 
         Raises:
-            ConvProfileError: If nobody is there who can run a point, for too long.
+            LostError: If nobody is there who can run a point, for too long.
         """
         gone = self.crew.refresh()
         self._looked = time.monotonic()

@@ -63,7 +63,7 @@ class Parcels:
         """
         details = _pickled(replace(_settled(task, slot, share), **_EMPTY))
         # An empty buffer stands for what goes apart.
-        call = worker.Message(worker.run, details, pickle.PickleBuffer(b""), share.cores)
+        call = worker.Message(worker.run, details, pickle.PickleBuffer(b""), share)
         return self.client.submit(
             pickle.loads,
             call.packed(),

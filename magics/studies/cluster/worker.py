@@ -8,27 +8,33 @@ from __future__ import annotations
 import os
 import pickle
 import platform
-from contextlib import suppress
+import sys
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import dask
 import torch
+from distributed import get_worker
 
-import magics
 from magics.studies.cluster.pinning import Seat, kept_on, own_cores
 from magics.studies.tasks import measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from magics.records import SweepPoint
-    from magics.studies.cluster.pinning import Cores
+    from magics.studies.cluster.pinning import Share
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_STATM = Path("/proc/self/statm")
 _PROCESS = uuid4().hex
+_LEAST_BYTES = 2**26
+"""What a process gets that is near its limit already: dask itself needs some."""
+
 _alone = Lock()
 
 
@@ -87,7 +93,11 @@ def facts() -> Facts:
 def versions() -> dict[str, str]:
     """Return the versions of what results depend on, by name."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"Python": python, "torch": torch.__version__, "magics": magics.__version__}
+    return {
+        "Python": python,
+        "torch": torch.__version__,
+        "magics": sys.modules["magics"].__version__,
+    }
 
 
 def _gpus() -> tuple[str, ...]:
@@ -98,17 +108,53 @@ def _gpus() -> tuple[str, ...]:
     return tuple(name.strip() for name in names)[:count]
 
 
-def run(task: bytes, shared: bytes, cores: Cores) -> SweepPoint:
+def run(task: bytes, shared: bytes, share: Share) -> SweepPoint:
     """Measure a point in this process, and nothing else meanwhile.
 
     Args:
         task: A `Task` without what is the same for all, pickled.
         shared: That, as the task's attributes by name, pickled.
-        cores: Where to stay while measuring; none for anywhere.
+        share: What this process has for itself meanwhile.
 
     Raises:
         Exception: If the model can't be unpickled here.
     """
-    with _alone, kept_on(cores):
+    # Memory on a GPU is not the host's, and its driver reserves far more than it uses.
+    bounds = nullcontext() if share.gpu else _within_limit()
+    with _alone, kept_on(share.cores), bounds:
         # Made anew for each point: what one does to its model, the next doesn't find.
         return measured(replace(pickle.loads(task), **pickle.loads(shared)))  # noqa: S301, from the client
+
+
+@contextmanager
+def _within_limit() -> Iterator[None]:
+    """Let memory beyond the worker's limit be refused: dask would end the process for it."""
+    left = _left()
+    if left is None:
+        yield
+        return
+    import resource  # noqa: PLC0415, where /proc is, it is
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    known = [limit for limit in (*before, left) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(known), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _left() -> int | None:
+    """Return how large this process's data may become, if dask limits it [bytes]."""
+    try:
+        limit = get_worker().memory_manager.memory_limit
+        _size, resident, _shared, _text, _lib, data, _dirty = map(
+            int, _STATM.read_text(encoding="ascii").split()
+        )
+    except (ValueError, OSError):  # no worker, no Linux
+        return None
+    share = dask.config.get("distributed.worker.memory.terminate")
+    if not limit or not share:
+        return None
+    page = os.sysconf("SC_PAGE_SIZE")
+    return data * page + max(_LEAST_BYTES, int(limit * share) - resident * page)
