@@ -22,6 +22,8 @@ from magics.measurement.modules import Target, target
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    _Change = Callable[[], None]
+
 MODEL_AXES = ("channels", "groups", "dilation")
 """What makes another model of a model."""
 
@@ -141,15 +143,15 @@ def _title(model: object) -> str:
 
 def _plan(
     modules: Mapping[str, nn.Module], name: str, value: int, channels: int | None
-) -> list[Callable[[], None]]:
+) -> list[_Change]:
     """Return what has to be done to the modules.
 
     Raises:
         InputError: If it can't be done, or there is nothing to do it to.
     """
-    changes: list[Callable[[], None]] = []
+    changes: list[_Change] = []
     for path, module in modules.items():
-        change = _PLANS[name](module, value, channels)
+        change = _PLANS[name](path, module, value, channels)
         if change is not None:
             _own_weight(path, module, name)
             changes.append(change)
@@ -178,12 +180,13 @@ def _own_weight(path: str, module: nn.Module, name: str) -> None:
     lacking = getattr(module, "weight", None) is not None and weight is None
     if lacking or (weight is not None and is_lazy(weight)):
         raise InputError(
-            f"{path}: {name}: its weight is made of others, or lazy (got {type(module).__name__}); "
-            f"give a function that makes the model, with an argument {name!r}",
+            f"{path or 'model'}: {name}: its weight is made of others, or lazy "
+            f"(got {type(module).__name__}); give a function that makes the model, with an "
+            f"argument {name!r}",
         )
 
 
-def _dilated(module: nn.Module, value: int, _channels: int | None) -> Callable[[], None] | None:
+def _dilated(_path: str, module: nn.Module, value: int, _channels: int | None) -> _Change | None:
     if not isinstance(module, _ConvNd) or isinstance(module, _ConvTransposeNd):
         return None
     if all(size == 1 for size in module.kernel_size):
@@ -211,31 +214,31 @@ def _dilated(module: nn.Module, value: int, _channels: int | None) -> Callable[[
     return change
 
 
-def _grouped(module: nn.Module, value: int, _channels: int | None) -> Callable[[], None] | None:
+def _grouped(_path: str, module: nn.Module, value: int, _channels: int | None) -> _Change | None:
     if not isinstance(module, _ConvNd) or module.in_channels % value or module.out_channels % value:
         return None
     return lambda: _reshaped(module, groups=value)
 
 
-def _widened(module: nn.Module, value: int, channels: int | None) -> Callable[[], None] | None:
+def _widened(path: str, module: nn.Module, value: int, channels: int | None) -> _Change | None:
     """Return what gives a module `value` channels where it has `channels`, if it has.
 
     Raises:
         InputError: If its groups don't divide them.
     """
-    names = _WIDTHS.get(_family(module), ())
+    names = _widths(module)
     had = {name: getattr(module, name) for name in names}
     new = {name: value for name, count in had.items() if count == channels}
     if not new:
         return None
     groups = getattr(module, "groups", getattr(module, "num_groups", 1))
-    if isinstance(module, _ConvNd) and groups == channels == module.in_channels:
+    if isinstance(module, _ConvNd) and 1 < groups == channels == module.in_channels:
         new["groups"] = groups = value  # depthwise
     for name in names:
         if new.get(name, had[name]) % groups:
             raise InputError(
-                f"channels: not divisible by {groups} groups of {type(module).__name__} "
-                f"(got {value}); choose multiples of {groups}",
+                f"{path or 'model'}: channels: not a multiple of the {groups} groups of this "
+                f"{type(module).__name__} (got {value}); choose multiples of {groups}",
             )
     return lambda: _reshaped(module, **new)
 
@@ -250,11 +253,11 @@ _WIDTHS: dict[type, tuple[str, ...]] = {
 """Attributes that are numbers of channels."""
 
 
-def _family(module: nn.Module) -> type | None:
-    return next((kind for kind in _WIDTHS if isinstance(module, kind)), None)
+def _widths(module: nn.Module) -> tuple[str, ...]:
+    return next((names for kind, names in _WIDTHS.items() if isinstance(module, kind)), ())
 
 
-_PLANS: dict[str, Callable[[nn.Module, int, int | None], Callable[[], None] | None]] = {
+_PLANS: dict[str, Callable[[str, nn.Module, int, int | None], _Change | None]] = {
     "channels": _widened,
     "groups": _grouped,
     "dilation": _dilated,

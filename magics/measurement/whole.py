@@ -97,10 +97,12 @@ class WholeStopwatch(Stopwatch):
 
         With capturing, a shape has run twice at least when this returns.
         """
+        begin = WALL.read()
         passes = super().first()
         self.runs += 1
         if self._eager is not self._runner:
-            self.plain()  # the first one compiled
+            self.begun += WALL.read() - begin  # it compiled, however long that takes
+            self.plain()
             with self._running():
                 self._eager.first(WALL)
                 passes = self._runner.plain(self.timings.clock)

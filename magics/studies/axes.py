@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from magics.errors import InputError
-from magics.hints import short
+from magics.hints import near, short
 from magics.options import Options
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ def read(given: dict[str, Any], is_of_model: Callable[[str], bool]) -> tuple[
                 fixed[name] = _value(name, value)
         else:
             rest[name] = value
+    if not axes:
+        known = {item.name for item in fields(Options)}
+        meant = [name for name in rest if name not in known and _several(rest[name])]
+        if meant:
+            raise InputError(
+                f"{meant[0]}: no such axis (got {short(rest[meant[0]])}); {near(meant[0], AXES)}",
+            )
     if not 1 <= len(axes) <= _MOST_AXES:
         names = ", ".join(axis.name for axis in axes) or "none"
         raise InputError(

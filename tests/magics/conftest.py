@@ -6,6 +6,9 @@ import pytest
 import torch
 from ticking import installed
 
+from magics.measurement import timing, whole
+from magics.measurement.pace import Pace
+
 # Several threads wait for one another; where others work too, that takes a hundred times longer.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -18,3 +21,14 @@ def time(monkeypatch):
     """A clock that only operators move, on a quiet machine; see `ticking`."""
     with installed(monkeypatch) as ticking:
         yield ticking
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let points of a sweep take a handful of runs, however unstable their times are."""
+    monkeypatch.setattr(timing, "_PROBE_S", 0.0)
+    monkeypatch.setattr(timing, "_LEAST_S", 0.0)
+    monkeypatch.setattr(whole, "_TIMES_AS_LONG", 0.0)
+    monkeypatch.setattr(whole, "PACE", Pace(limits_s=(0.0, 0.0), runs_always=4))
+    monkeypatch.setattr(whole, "_REPLICATE_S", 0.0)
+    monkeypatch.setattr(whole, "_ROUND_S", 0.0)
