@@ -22,6 +22,7 @@ _PLOT = _WIDTH - _LEFT - 12
 _LABEL = 0.62  # how far up its line a bandwidth is written: marks crowd at the lower end
 _NEAR = 10  # px: numbers nearer than this to each other share a label
 _VISIBLE = 0.1  # px
+_FEW = 2  # layers: round numbers would fall between them
 _BOLD = ' font-weight="700"'
 
 
@@ -168,12 +169,17 @@ def _timeline(profile: Profile) -> Picture | None:
 
 
 def _panel(canvas: Canvas, top: float, height: float, values: Sequence[float]) -> Panel:
-    across = Axis(0.5, len(values) + 0.5)
+    across = _places(len(values))
     return Panel(canvas, _LEFT, top, _PLOT, height, across, linear_axis(values))
 
 
+def _places(count: int) -> Axis:
+    """Return an axis of layers; between two of them there is no number."""
+    return Axis(0.5, count + 0.5, at=(1.0, 2.0)[:count] if count <= _FEW else ())
+
+
 def _whole(value: float) -> str:
-    return f"{value:.0f}" if value >= 1 else ""
+    return f"{value:.0f}"
 
 
 def _plain(value: float) -> str:
@@ -202,7 +208,7 @@ def _growth(profile: Profile) -> Picture | None:
         return None
     canvas = Canvas(_WIDTH, 300)
     values = [float(size) for _, size in found]
-    across = Axis(0.5, len(profile.layers) + 0.5)
+    across = _places(len(profile.layers))
     up = linear_axis([*values, float(extent)])
     panel = Panel(canvas, _LEFT, 8, _PLOT, 206, across, up)
     panel.axes("layer, in order of the calls", "receptive field [positions]", _whole, _plain)

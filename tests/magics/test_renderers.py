@@ -93,6 +93,21 @@ def test_pictures_need_no_connection_and_are_described(made):
         assert len(image["alt"]) > 40
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 60])
+def test_a_picture_numbers_layers_at_the_layers_and_none_twice(count):
+    images = [attrs for tag, attrs in Page(html_of(deep(count))).tags if tag == "img"]
+    places = next(image for image in images if image["alt"].startswith("Time and memory"))
+    drawing = ET.fromstring(base64.b64decode(places["src"].partition(",")[2]))
+    words = [(e.get("y"), e.get("x"), e.text) for e in drawing.iter() if e.tag.endswith("text")]
+    name = next(float(y) for y, _, text in words if text == "layer, in order of the calls")
+    numbers = {int(text): float(x) for y, x, text in words if float(y) == name - 16}
+    assert len(numbers) == sum(float(y) == name - 16 for y, _, _ in words)
+    assert set(numbers) <= set(range(1, count + 1))
+    assert set(numbers) >= {1} if count <= 4 else numbers
+    left, plot = 62, 450 - 62 - 12
+    assert numbers == pytest.approx({n: left + plot * (n - 0.5) / count for n in numbers}, abs=0.1)
+
+
 def test_the_page_is_the_report_and_needs_nothing_else(made, tmp_path):
     path = tmp_path / "report.html"
     page = made.to_html(path)
