@@ -55,16 +55,11 @@ def as_text(advice: Advice, places: int = WIDTH) -> str:
     for head, entries in words.short(advice):
         parts += ["", head]
         for entry in entries:
-            parts += hanging("* ", f"{_briefly(entry)} See {entry.link}")
+            parts += hanging("* ", f"{entry.name}: {entry.measured or entry.why}. See {entry.link}")
     for head, entries in words.folded(advice):
         told = [f"{entry.name} ({entry.why})" for entry in entries]
         parts += ["", *hanging("", f"{head}: {'; '.join(told)}.")]
     return "\n".join([*parts, "", *hanging("", words.legend(advice) + ".")])
-
-
-def _briefly(entry: Entry) -> str:
-    cost = f" Cost: {entry.cost}." if entry.cost else ""
-    return f"{entry.name}: {entry.measured or entry.why}.{cost}"
 
 
 def as_page(advice: Advice) -> str:
@@ -90,7 +85,7 @@ def as_html(advice: Advice) -> str:
         parts.append(_list("ol", head, items))
     for head, entries in words.short(advice):
         items = "".join(
-            f"<li>{_linked(entry)}: {escape(_briefly(entry).partition(': ')[2])}</li>"
+            f"<li>{_linked(entry)}: {escape(entry.measured or entry.why)}.</li>"
             for entry in entries
         )
         parts.append(_list("ul", head, items))

@@ -76,8 +76,8 @@ def verdict(advice: Advice) -> str:
         more = f"; {looks} thing{' is' if looks == 1 else 's are'} worth a look" if looks else ""
         return f"Nothing that was tried makes it surely faster{more}."
     if best.gain is None or not best.gain.is_gain:
-        return f"Nothing that was tried makes it surely faster; {best.name} saves memory."
-    return f"Most helps {best.name}: {timed(best.gain)}."
+        return f"Nothing that was tried makes it surely faster; {clean(best.name)} saves memory."
+    return f"What helps most: {clean(best.name)}, {timed(best.gain)}."
 
 
 def full(advice: Advice) -> list[tuple[str, list[Entry]]]:
@@ -134,10 +134,8 @@ def _error(one: Suggestion) -> str:
     text = f"the result differs by {one.error:.1e} of the largest output"
     if one.tolerance is None:
         return text
-    same = "the same" if one.is_same else "more than rounding"
-    return f"{text} ({same}, up to {one.tolerance:.0e} is)" if one.is_same else (
-        f"{text} ({same}: up to {one.tolerance:.0e} counts as the same)"
-    )  # fmt: skip
+    within = "within" if one.is_same else "more than"
+    return f"{text}, {within} the {one.tolerance:.0e} that counts as the same"
 
 
 def _once(one: Suggestion) -> str:

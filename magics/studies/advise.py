@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from magics.studies.changes.context import Change, Context
     from magics.studies.trying import Lab
 
-_BUDGET_S = 30.0
-"""How long all of it may take, unless told otherwise [s]."""
+_BUDGET_S, _COMPILING_S = 30.0, 60.0
+"""How long all of it may take, unless told otherwise, and how much longer for compiling [s]."""
 
 _CHANGES: tuple[Change, ...] = (
     NoGrad(),
@@ -47,7 +47,7 @@ _CHANGES: tuple[Change, ...] = (
 )
 """In the order in which they are tried; compiling comes last, with what is left of the budget."""
 
-_MOST_S, _SWEEP_S = 0.08, 0.2
+_MOST_S, _SWEEP_S = 0.05, 0.2
 """Shares of the budget that one change takes at most, and the sweep over batches."""
 
 _PROBE_S = 0.25
@@ -68,7 +68,8 @@ def advise(model: object, *inputs: object, **options: Any) -> Advice:  # noqa: A
         *inputs: What to call it with: tensors, nested ones too, or shapes such as
             '8x3x224x224', for which random numbers are made.
         **options: Options and keyword arguments as for `magics.profile`. The budget is for all
-            of it [s], 30 by default; with ``measure=False`` only what shapes tell is said.
+            of it [s]: by default 30, and another 60 where compiling is likely to end within
+            them. With ``measure=False`` only what shapes tell is said.
 
     Returns:
         The record of what was tried.
@@ -126,6 +127,8 @@ def _suggestions(lab: Lab, asked: Asked) -> Iterator[Suggestion]:
     for number, (name, step) in enumerate(steps):
         with part(0.1 + 0.9 * number / len(steps), 0.1 + 0.9 * (number + 1) / len(steps)):
             report(0.0, f"trying {name}")
+            if name == Compile.name and asked.chosen.budget is None:
+                lab.extend(_COMPILING_S)
             yield step(share_s)
         if name == "eval mode" and not context.backward:
             _to_eval_mode(lab)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
+from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,6 +31,7 @@ from magics.records.advice import (
 )
 from magics.studies.changes.context import NotTriedError
 from magics.studies.changes.copies import settings_kept
+from magics.studies.changes.telling import in_a_line
 from magics.studies.outcomes import SEED, Outcome, difference, outcome
 
 if TYPE_CHECKING:
@@ -76,6 +78,11 @@ class Lab:
     def left_s(self) -> float:
         """Time that is left [s]."""
         return (self.deadline - WALL.read()) * NANOSECOND
+
+    def extend(self, more_s: float) -> None:
+        """Let all of it take so much longer [s]."""
+        self.deadline += more_s / NANOSECOND
+        self.budget_s += more_s
 
     def renew(self) -> None:
         """Forget the baseline: the model to copy from is in another mode now."""
@@ -216,6 +223,7 @@ class Lab:
         # What was worth making is worth a few rounds, even if making it took all that was left.
         budget_s = min(share_s, max(_LEAST_S, self.left_s))
         measured, contention = race.measured([before, after], budget_s)
+        self._length_s = median(before.wall)  # others may have come or gone
         self.contention, self.lately = max(self.contention, contention), contention
         return measured
 
@@ -273,12 +281,6 @@ def _told(
     layers = found.layers if found else ()
     return Suggestion(name=change.name, verdict=verdict, why=why, link=change.link, code=code,
                       layers=layers)  # fmt: skip
-
-
-def in_a_line(error: BaseException) -> str:
-    """Return what an exception says, its first line."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"it raised {type(error).__name__}{': ' if first else ''}{first[:200]}"
 
 
 @contextmanager

@@ -250,10 +250,10 @@ NOT_ALONE = {
     "a subclass": pair(lambda m, x: m.norm(m.conv(x)), conv=Standardized(3, 4, 3)),
     "parametrized": pair(
         lambda m, x: m.norm(m.conv(x)), conv=parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
-    ),  # fmt: skip
+    ),
     "linear on images": Calls(
         lambda m, x: m.norm(m.linear(x)), linear=nn.Linear(8, 8), norm=nn.BatchNorm2d(3)
-    ),  # fmt: skip
+    ),
 }
 
 

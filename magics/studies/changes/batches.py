@@ -19,9 +19,9 @@ from magics.records.advice import (
     Suggestion,
 )
 from magics.records.measurement import Measurement
-from magics.studies.changes.telling import none
+from magics.studies.changes.telling import in_a_line, none
 from magics.studies.outcomes import Outcome, difference
-from magics.studies.trying import in_a_line, training_step
+from magics.studies.trying import training_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

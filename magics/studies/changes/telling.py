@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _WIDEST = 88
 """Characters in a line of code."""
 
+_LONGEST = 200
+"""Characters of what an exception says."""
+
 MOST_LINES = 8
 """Layers of a finding that get a line of code of their own."""
 
@@ -52,3 +55,10 @@ def sizes(shape: tuple[int, ...]) -> str:
 def none(name: str, why: str, link: str) -> Suggestion:
     """Return that something does not apply, and why."""
     return Suggestion(name=name, verdict=DOES_NOT_APPLY, why=why, link=link)
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return what an exception says: its first line, or two where the first announces the next."""
+    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    said = f"{first} {more[0]}" if first.endswith(":") and more else first
+    return f"it raised {type(error).__name__}{': ' if said else ''}{said[:_LONGEST]}"
