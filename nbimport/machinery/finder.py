@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from nbimport.machinery.caller import Importer
 
 _BESIDE = "nbimport.machinery.beside"
+# What `site` asks for whenever Python starts: no notebook, so that the start stays cheap where
+# `enable` made every start import nbimport.
+_SITES = frozenset({"sitecustomize", "usercustomize"})
 # Modules that are extended when something imports them, see `extensions`.
 EXTENDED = frozenset(
     {
@@ -110,7 +113,7 @@ class NotebookFinder:
             from nbimport.machinery import places
 
             return places.spec_at(self, fullname, spec)
-        if path is not None or fullname in sys.stdlib_module_names:
+        if path is not None or fullname in sys.stdlib_module_names or fullname in _SITES:
             return spec
         return self._top_level(fullname, place) or spec
 
@@ -237,6 +240,8 @@ class NotebookFinder:
         if place is None:
             place = folders.only_notebook(fullname.rpartition(".")[2], path, is_fresh=True)
         if place is None:
+            if folders.none_holds(fullname.rpartition(".")[2], path):
+                return None
             from nbimport.machinery import search
 
             return search.on_path(fullname, path)

@@ -123,6 +123,27 @@ def may_hold(folder: str, tail: str) -> bool:
     return tail in files or tail + SUFFIX in files or "_" in tail or _relax_case()
 
 
+def none_holds(tail: str, path: Sequence[str]) -> bool:
+    """Tell whether it is sure that no folder on a path holds what answers to a name.
+
+    `PathFinder` has looked at the folders just now. Most names that are nowhere end here.
+    """
+    if "_" in tail or _relax_case():
+        return False
+    known: dict[str, Any] = sys.path_importer_cache
+    file = tail + SUFFIX
+    for entry in path:
+        finder = known.get(entry or here(), _NONE_YET) if isinstance(entry, str) else None
+        if finder is None:
+            continue
+        if type(finder) is not FileFinder:
+            return False
+        files: set[str] = finder._path_cache  # type: ignore[attr-defined] # not in typeshed
+        if tail in files or file in files:
+            return False
+    return True
+
+
 def stems_for(folder: str, name: str) -> list[str]:
     """Return the stems of the notebooks in a folder that answer to a name in an import statement.
 

@@ -100,3 +100,22 @@ def test_enable_warns_where_nbimport_was_only_in_the_working_directory(environme
     code, printed, complained = run("-m", "nbimport", "enable")
     assert (code, printed) == (1, f"enabled: {site}/zz_nbimport.pth\n")
     assert "can't import nbimport in every folder; install it in this environment" in complained
+
+
+def test_a_start_loads_nothing_for_what_is_nowhere(environment, script):
+    run, _, _ = environment
+    script("pyproject.toml", "[tool.nbimport]\nmagics = 'skip'")
+    count = ("-c", "import sys; print(*sys.modules)")
+    before = set(run(*count)[1].split())
+    run("-m", "nbimport", "enable")
+    added = set(run(*count)[1].split()) - before
+    used = "cache finder folders loader"
+    wanted = {"nbimport", "nbimport.hook", "nbimport.machinery", "__future__"}
+    assert added == wanted | {f"nbimport.machinery.{name}" for name in used.split()}
+
+
+def test_a_sitecustomize_of_the_environment_still_runs(environment):
+    run, site, _ = environment
+    (site / "sitecustomize.py").write_text("import builtins\nbuiltins.customized = 1\n")
+    run("-m", "nbimport", "enable")
+    assert run("-c", "print(customized)") == (0, "1\n", "")
