@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class NotebookShower(Shower):
             {
                 "text/plain": f"{_drawn(done, 'utf-8')} {text}",
                 "text/html": f'<progress max="1" value="{done:.3f}" '
-                f'aria-label="convprofile"></progress> {text}',
+                f'aria-label="convprofile"></progress> {escape(text)}',
             },
             raw=True,
         )

@@ -212,8 +212,8 @@ class Sweep(Saved):
         """Return a figure of matplotlib.
 
         Args:
-            kind: 'throughput' (samples per second, knees marked), 'time' or 'memory' (per
-                sample).
+            kind: 'throughput' (samples per second), 'time' (of a sample) or 'memory' (of a run,
+                as measured and as predicted); knees are marked.
 
         Raises:
             InputError: If there is no such picture.

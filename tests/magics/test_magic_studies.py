@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -147,6 +148,29 @@ def test_an_interrupted_sweep_goes_on_from_its_file(shell, tmp_path):
     after, _ = run(shell, line.format("stops"))
     assert [point.status for point in after.points] == ["measured"] * 3
     assert after.points[:2] == before.points[:2]
+
+
+def test_the_progress_bar_shows_which_point_of_how_many(shell, monkeypatch):
+    class Listener:
+        told: ClassVar = []
+
+        def report(self, done, text):
+            self.told.append((done, text))
+
+        def close(self):
+            self.told.append((None, "closed"))
+
+    monkeypatch.setattr("magics.magic.bar_for", lambda _: Listener())
+    run(shell, f"-q --sweep batch=1,2,4 net x {QUICK}")
+    *told, (_, last) = Listener.told
+    assert last == "closed"
+    shares = [done for done, _ in told]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] <= 1
+    texts = list(dict.fromkeys(text for _, text in told))
+    assert [text for text in texts if text.startswith("batch ")] == [
+        "batch 1: 1 of 3", "batch 2: 2 of 3", "batch 4: 3 of 3",
+    ]  # fmt: skip
 
 
 def test_what_a_sweep_is_asked_wrongly_is_one_line(shell):
