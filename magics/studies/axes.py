@@ -70,9 +70,9 @@ def read(given: dict[str, Any], is_of_model: Callable[[str], bool]) -> tuple[
     fixed: dict[str, Value] = {}
     rest: dict[str, Any] = {}
     for name, value in given.items():
-        several = _several(value) if name in AXES else None
-        if several is not None:
-            axes.append(_axis(name, several))
+        values = several(value) if name in AXES else None
+        if values is not None:
+            axes.append(_axis(name, values))
         elif name in AXES and name not in _OPTIONS and not is_of_model(name):
             if value is not None:
                 fixed[name] = _value(name, value)
@@ -80,7 +80,7 @@ def read(given: dict[str, Any], is_of_model: Callable[[str], bool]) -> tuple[
             rest[name] = value
     if not axes:
         known = {item.name for item in fields(Options)}
-        meant = [name for name in rest if name not in known and _several(rest[name])]
+        meant = [name for name in rest if name not in known and several(rest[name])]
         if meant:
             raise InputError(
                 f"{meant[0]}: no such axis (got {short(rest[meant[0]])}); {near(meant[0], AXES)}",
@@ -109,7 +109,7 @@ def extent(name: str, value: Value, dimensions: int) -> int | None:
     return int(value)
 
 
-def _several(value: object) -> list[object] | None:
+def several(value: object) -> list[object] | None:
     """Return values where there are several, `None` for a single one."""
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics.errors import InputError
+from magics.errors import ConvProfileError, InputError
 from magics.hints import short
 from magics.measurement import altering
 from magics.measurement.inputs import accepts, as_shape, in_words, is_shape_text, prepare
 from magics.measurement.modules import Target, target
+from magics.measurement.process import ProcessState
 from magics.options import Options
 from magics.studies import axes as reading
 from magics.studies import resizing
@@ -53,12 +54,13 @@ class Plan:
         """
         self._model, self._inputs = model, inputs
         self._options: dict[str, Any] = {}
-        self.axes, self._fixed, rest = reading.read(given, self._is_argument)
         self._is_factory = any(
-            altering.is_factory(model, name) for name in self._names(altering.MODEL_AXES)
+            altering.is_factory(model, name) and reading.several(given.get(name)) is not None
+            for name in altering.MODEL_AXES
         )
+        self.axes, self._fixed, rest = reading.read(given, self._is_argument)
         aim = None if self._is_factory else target(model)
-        options, self._kwargs = Options.read(rest, lambda name: aim is None or accepts(aim, name))
+        options, self._kwargs = Options.read(rest, lambda name: accepts(aim or self._made(), name))
         self._options = _chosen(options, rest)
         for axis in self.axes:
             if axis.step is not None and not options.measure:
@@ -66,12 +68,6 @@ class Plan:
                     f"{axis.name}: without times nothing ends it (got '...' and measure=False); "
                     f"give it a last value, such as 1,2,4,...,64",
                 )
-        endless = next((axis.name for axis in self.axes if axis.step is not None), None)
-        if endless and not options.measure:
-            raise InputError(
-                f"{endless}: counts alone don't tell when to stop (got '...' with measure=False); "
-                f"write a last value",
-            )
         self.title = aim.title if aim else getattr(model, "__name__", type(model).__name__)
         self.words = self._in_words()
         if aim is not None and not inputs:
@@ -113,9 +109,31 @@ class Plan:
 
     def _is_argument(self, name: str) -> bool:
         """Return whether the model itself takes an argument of this name."""
-        if isinstance(self._model, type) or altering.is_factory(self._model, name):
+        if self._is_factory or isinstance(self._model, type):
             return False
         return accepts(target(self._model), name)
+
+    def _made(self) -> Target:
+        """Return a model that the factory makes.
+
+        Raises:
+            InputError: If it makes none.
+        """
+        values = {axis.name: axis.values[0] for axis in self.axes} | self._fixed
+        asked = {name: int(values[name]) for name in altering.MODEL_AXES if name in values}
+        state = ProcessState()
+        try:
+            return target(altering.altered(self._model, asked, None))
+        except ConvProfileError:
+            raise
+        except Exception as error:
+            name = getattr(self._model, "__name__", "it")
+            raise InputError(
+                f"MODEL: {name} raised {type(error).__name__}: {error} (got {asked}); "
+                f"mend it, or the first values",
+            ) from error
+        finally:
+            state.restore()
 
     def _in_words(self) -> str:
         shapes = [as_shape(value) for value in self._inputs]

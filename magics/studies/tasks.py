@@ -88,7 +88,8 @@ def measured(task: Task) -> SweepPoint:
         error.__traceback__ = error.__cause__ = error.__context__ = None
     finally:
         state.restore()
-    _free()
+    if refused:
+        _free()
     return _not_measured(task, OUT_OF_MEMORY if refused else FAILED, reason, stretch)
 
 
