@@ -11,7 +11,7 @@ from magics.renderers.plots import DASHED, GREY, chosen, made, plain
 
 if TYPE_CHECKING:
     from magics.records import Sweep
-    from magics.renderers.sweep_series import Quantity
+    from magics.renderers.sweep_series import Drawn, Quantity
 
 _WRITTEN = 12  # values of an axis that are all written below it
 
@@ -41,20 +41,11 @@ def _draw(drawn: Any, sweep: Sweep, quantity: Quantity) -> None:  # noqa: ANN401
     axes = drawn.subplots()
     lines = series.drawn(sweep, quantity)
     scale = quantity.scale(mark.y for line in lines for mark in (*line.marks, *line.predicted))
-    for line in lines:
-        name = line.name or "measured"
-        style = "solid" if sweep.main.is_numeric else "none"
-        axes.plot([mark.x for mark in line.marks], [mark.y / scale.factor for mark in line.marks],
-                  color=line.colour, marker=line.marker, linestyle=style, label=plain(name),
-                  zorder=3)  # fmt: skip
-        if line.predicted:
-            axes.plot([mark.x for mark in line.predicted],
-                      [mark.y / scale.factor for mark in line.predicted], color=line.colour,
-                      linestyle=DASHED, label=plain(f"predicted, {name}"))  # fmt: skip
-        for mark in line.marks:
-            if mark.knee:
-                axes.annotate("knee", (mark.x, mark.y / scale.factor), xytext=(0, 10),
-                              textcoords="offset points", ha="center")  # fmt: skip
+    for number, line in enumerate(lines):
+        if sweep.main.is_numeric:
+            _joined(axes, line, scale.factor)
+        else:
+            _bars(axes, line, scale.factor, number, len(lines))
     lost = series.missing(sweep)
     if lost:
         axes.scatter(lost, [0.02] * len(lost), transform=axes.get_xaxis_transform(), c=GREY,
@@ -69,7 +60,34 @@ def _draw(drawn: Any, sweep: Sweep, quantity: Quantity) -> None:  # noqa: ANN401
         axes.set_yscale("log")
     else:
         axes.set_ylim(0, None)
+    if not sweep.main.is_numeric:
+        axes.set_xlim(min(named) - 0.6, max(named) + 0.6)
     axes.set(xlabel=sweep.main.name, ylabel=quantity.axis(scale))
     axes.set_title(plain(series.reading(sweep, quantity)), fontsize="small")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize="small")
+
+
+def _joined(axes: Any, line: Drawn, factor: float) -> None:  # noqa: ANN401, axes
+    axes.plot([mark.x for mark in line.marks], [mark.y / factor for mark in line.marks],
+              color=line.colour, marker=line.marker, label=plain(line.name or "measured"),
+              zorder=3)  # fmt: skip
+    if line.predicted:
+        name = f"{line.name}, predicted" if line.name else "predicted"
+        axes.plot([mark.x for mark in line.predicted], [mark.y / factor for mark in line.predicted],
+                  color=line.colour, linestyle=DASHED, label=plain(name))  # fmt: skip
+    for mark in line.marks:
+        if mark.knee:
+            axes.annotate("knee", (mark.x, mark.y / factor), xytext=(0, 10),
+                          textcoords="offset points", ha="center")  # fmt: skip
+
+
+def _bars(axes: Any, line: Drawn, factor: float, number: int, count: int) -> None:  # noqa: ANN401, axes
+    """Draw a bar for each mark; beside one another, where there are several lines."""
+    wide = 0.6 / count
+    places = [mark.x + wide * (number - (count - 1) / 2) for mark in line.marks]
+    heights = [mark.y / factor for mark in line.marks]
+    axes.bar(places, heights, width=0.9 * wide, color=line.colour, zorder=2)
+    axes.plot(places, heights, color=line.colour, marker=line.marker, markersize=9,
+              markeredgecolor="white", linestyle="none", label=plain(line.name or "measured"),
+              zorder=3)  # fmt: skip

@@ -84,15 +84,15 @@ class Quantity:
 
     def axis(self, scale: units.Scale) -> str:
         """Return what to write at an axis, with the unit."""
-        return f"{self.title[0].lower()}{self.title[1:]} [{scale.unit}{self.unit}]"
+        return f"{self.title[0].lower()}{self.title[1:]} [{f'{scale.unit} {self.unit}'.strip()}]"
 
 
 THROUGHPUT = Quantity(
     "Throughput",
     lambda point: point.samples_per_s,
     units.count_scale,
-    "Most samples per second at {place}: {value}",
-    units.count,
+    "Highest throughput at {place}: {value}",
+    lambda value: units.count(value, " samples/s"),
     max,
     unit="samples/s",
 )
