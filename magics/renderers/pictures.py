@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, degrees, log10
+from math import atan2, degrees, dist, log10
 from typing import TYPE_CHECKING
 
 from magics import units
@@ -20,6 +20,7 @@ _WIDTH = 450
 _LEFT = 62
 _PLOT = _WIDTH - _LEFT - 12
 _LABEL = 0.62  # how far up its line a bandwidth is written: marks crowd at the lower end
+_LETTER = 5.8  # px: width of a letter
 _NEAR = 10  # px: numbers nearer than this to each other share a label
 _VISIBLE = 0.1  # px
 _FEW = 2  # layers: round numbers would fall between them
@@ -92,21 +93,22 @@ def _roofs(panel: Panel, ceilings: Ceilings) -> None:
     ends = dict.fromkeys((ceilings.bandwidth[-1], ceilings.bandwidth[0]))
     outline, first = "", across.high
     for place, (size, rate) in enumerate(ends):
-        ridge = peak / rate
-        low = max(across.low, up.low / rate)
-        if low < across.high:
-            to = min(ridge, across.high)
-            outline += f"M{panel.x(low):.1f} {panel.y(low * rate):.1f}"
-            outline += f"L{panel.x(to):.1f} {panel.y(min(peak, to * rate)):.1f}"
-            first = min(first, to)
-            # Below the line for the slow memory, above it for the fast one.
-            at = low * (to / low) ** _LABEL
-            x, y = panel.x(at), panel.y(at * rate)
-            slope = -_angle(panel)
-            turn = f' transform="rotate({slope:.1f} {x:.1f} {y:.1f})"'
-            words = f"{units.count(rate, 'B/s')} at {units.size(size)}"
-            panel.canvas.words(x, y + (12 if place == 0 else -5), words, more=turn)
-    outline += f"M{panel.x(max(across.low, first)):.1f} {panel.y(peak):.1f}H{panel.x(across.high)}"
+        low, to = max(across.low, up.low / rate), min(peak / rate, across.high)
+        first = min(first, max(to, across.low))
+        if low >= to:  # only the roof beyond it can be seen
+            continue
+        start = panel.x(low), panel.y(low * rate)
+        end = panel.x(to), panel.y(to * rate)
+        outline += f"M{start[0]:.1f} {start[1]:.1f}L{end[0]:.1f} {end[1]:.1f}"
+        words = f"{units.count(rate, 'B/s')} at {units.size(size)}"
+        share = min(_LABEL, 1 - _LETTER * len(words) / 2 / dist(start, end))
+        if share < 1 / 2:  # no room for the words
+            continue
+        # Below the line for the slow memory, above it for the fast one.
+        x, y = (begin + share * (stop - begin) for begin, stop in zip(start, end, strict=True))
+        turn = f' transform="rotate({-_angle(panel):.1f} {x:.1f} {y:.1f})"'
+        panel.canvas.words(x, y + (12 if place == 0 else -5), words, more=turn)
+    outline += f"M{panel.x(first):.1f} {panel.y(peak):.1f}H{panel.x(across.high)}"
     panel.canvas.path(outline, stroke=INK, more=' stroke-width="1.5"')
     words = units.count(peak, "FLOP/s")
     panel.canvas.words(panel.x(across.high) - 3, panel.y(peak) - 4, words, "end")

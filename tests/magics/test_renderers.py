@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from pages import Page, html_of, text_of
 from pytorchcv.models.resnet import resnet50
 
 import magics
-from magics.records import LayerProfile, Measurement, Profile
+from magics.records import Ceilings, LayerProfile, Measurement, Profile
 
 
 def deep(number):
@@ -106,6 +107,29 @@ def test_a_picture_numbers_layers_at_the_layers_and_none_twice(count):
     assert set(numbers) >= {1} if count <= 4 else numbers
     left, plot = 62, 450 - 62 - 12
     assert numbers == pytest.approx({n: left + plot * (n - 0.5) / count for n in numbers}, abs=0.1)
+
+
+@pytest.mark.parametrize("fast", [1e10, 3e10, 1e11, 4e11, 1e12, 1e14])
+@pytest.mark.parametrize("macs", [1e2, 1e4, 1e6, 1e8])
+def test_what_a_roofline_writes_along_a_line_stays_within_the_axes(fast, macs):
+    ceilings = Ceilings(1e11, ((2**20, fast), (2**26, 1e10)), 2e-6, "conv2d", "float32")
+    made = profile([layer(macs=int(macs), useful_macs=int(macs))], ceilings=ceilings)
+    images = [attrs for tag, attrs in Page(html_of(made)).tags if tag == "img"]
+    image = next(image for image in images if image["alt"].startswith("Roofline"))
+    drawing = ET.fromstring(base64.b64decode(image["src"].partition(",")[2]))
+    left, right, top, bottom = 62, 438, 8, 214
+    written = [e for e in drawing.iter() if e.get("transform") and "B/s" in e.text]
+    assert written or macs > 1e2  # a line that can be seen for two decades has room
+    for element in written:
+        slope = float(element.get("transform").split("(")[1].split()[0])
+        half = 2.9 * len(element.text)
+        x, y = float(element.get("x")), float(element.get("y"))
+        across, up = half * math.cos(math.radians(slope)), half * math.sin(math.radians(slope))
+        assert left - 8 <= x - across <= x + across <= right + 8, element.text
+        assert top - 8 <= y + up <= y - up <= bottom + 20, element.text
+    roof = next(e.get("d") for e in drawing.iter() if e.get("stroke-width") == "1.5")
+    points = re.findall(r"[ML]([\d.-]+) ([\d.-]+)", roof)
+    assert all(left <= float(x) <= right and top <= float(y) <= bottom for x, y in points), roof
 
 
 def test_the_page_is_the_report_and_needs_nothing_else(made, tmp_path):
