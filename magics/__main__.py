@@ -116,8 +116,11 @@ def _answered(
         with reported_to(None if _is_silent(["--" + asked.question.option]) else bar_for()):
             if asked.question.loading:
                 return asked.question.call("loading")(lambda: load(model), inputs, given), 0
-            others = asked.question is COMPARE
-            values = [load(model), *(load(x) if others and ":" in x else x for x in inputs)]
+            if asked.question is COMPARE:
+                first = model if model.endswith(".json") else load(model)
+                values = [first, *(load(text) if ":" in text else text for text in inputs)]
+            else:
+                values = [load(model), *inputs]
             return asked.answer(values, {}, given, {}), 0
     except KeyboardInterrupt as interruption:
         partial = getattr(interruption, "partial", None)

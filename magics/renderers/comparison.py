@@ -11,47 +11,64 @@ from magics.renderers.comparison_table import columns
 from magics.renderers.html import drawn, facts, framed, headed, headline, legend, listed, warning
 from magics.renderers.html_table import table as html_table
 from magics.renderers.page import document
-from magics.renderers.text import WIDTH, bar, fitting, hanging, lines
+from magics.renderers.terminal import manner
+from magics.renderers.text import LEAST_WIDTH, PLAIN, WIDTH, bar, fitting, hanging, lines
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from magics.records import Comparison
+    from magics.renderers.text import Ink
 
 _NAME = 30
 _BAR = 40
+_RATIO = 28  # places that a ratio and its interval take
 
 
-def as_text(comparison: Comparison) -> str:
-    """Return a comparison as text: what each needs, how they differ and why, layer by layer."""
-    parts = [*hanging("", words.title(comparison)), ""]
+def as_text(comparison: Comparison, places: int = WIDTH, ink: Ink = PLAIN) -> str:
+    """Return a comparison as text: what each needs, how they differ and why, layer by layer.
+
+    Args:
+        comparison: What to show.
+        places: Places in a line; fewer than 60 count as 60.
+        ink: How to set parts off.
+    """
+    room = max(places, LEAST_WIDTH)
+
+    def said(begin: str, text: str, code: str = "") -> list[str]:
+        return hanging(begin, text, room, ink.on(code, begin))
+
+    parts = [*(ink.on(ink.bold, line) for line in said("", words.title(comparison))), ""]
     for letter, sentence in words.entrants(comparison):
-        parts += hanging(f"{letter}  ", sentence)
+        parts += said(f"{letter}  ", sentence, ink.bold)
     for text in words.warnings(comparison):
-        parts += hanging("! ", text)
+        parts += said("! ", text, ink.warning)
     for place in range(1, len(comparison.profiles)):
-        parts += ["", *hanging("", words.verdict(comparison, place))]
+        parts += ["", *said("", words.verdict(comparison, place))]
         for text in words.reasons(comparison, place):
-            parts += hanging("* ", text)
-        parts += _bars(comparison, place)
-    kept, left_out = fitting(columns(comparison, _NAME), WIDTH)
-    parts += ["", *lines(kept)]
+            parts += said("* ", text)
+        parts += _bars(comparison, place, room, ink)
+    kept, left_out = fitting(columns(comparison, _NAME), room)
+    parts += ["", *lines(kept, ink)]
     if left_out:
         names = ", ".join(dict.fromkeys(column.head for column in left_out))
-        parts += hanging("", f"No room here for: {names}. The HTML report has all.")
-    parts += hanging("", words.legend(comparison) + ".")
+        parts += said("", f"No room here for: {names}. The HTML report has all.")
+    parts += said("", words.legend(comparison) + ".")
     return "\n".join(parts)
 
 
-def _bars(comparison: Comparison, place: int) -> list[str]:
+def _bars(comparison: Comparison, place: int, places: int, ink: Ink) -> list[str]:
     found = words.steps(comparison, place)
     if not found:
         return []
     longest = max(step.gain for step in found)
     room = max(len(step.name) for step in found)
+    longest_bar = max(1, min(_BAR, places - room - _RATIO))
     drawn_bars = []
     for step in found:
         behind = f" ({words.interval(step.ratio)})" if step.ratio and step.ratio.is_gain else ""
         drawn_bars.append(
-            f"{step.name:>{room}}  {bar(step.gain / longest, _BAR)} "
+            f"{step.name:>{room}}  {ink.on(ink.bar, bar(step.gain / longest, longest_bar))} "
             f"{units.ratio(step.gain, 2)}{behind}",
         )
     return drawn_bars
@@ -62,9 +79,9 @@ def as_page(comparison: Comparison) -> str:
     return document(words.title(comparison), as_html(comparison))
 
 
-def in_terminal(comparison: Comparison, stream: object) -> str:  # noqa: ARG001, part of the protocol
-    """Return a comparison as text for a terminal."""
-    return as_text(comparison)
+def in_terminal(comparison: Comparison, stream: TextIO) -> str:
+    """Return a comparison as text that fits a stream."""
+    return as_text(comparison, *manner(stream))
 
 
 def as_html(comparison: Comparison) -> str:

@@ -19,6 +19,7 @@ from torch import nn
 import magics
 import magics.__main__ as command
 from magics.records import Ceilings, Comparison, Measurement, Profile
+from magics.records.views import formed
 from magics.studies.compare import compared
 from magics.studies.history import regressions
 
@@ -82,6 +83,21 @@ def test_bars_stand_in_the_terminal_in_proportion(dense_and_separable):
     assert len(bars) == 4
     assert max(bars.values()) == 40  # 8x
     assert min(bars.values()) == 5  # 1x
+
+
+def test_a_terminal_gets_colour_and_its_own_width(dense_and_separable, monkeypatch):
+    class Terminal:
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    shown = formed(dense_and_separable, "terminal", Terminal())
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert shown != bare
+    assert max(map(len, bare.splitlines())) <= 70
+    assert "No room here for: " in bare
 
 
 def test_hostile_names_are_text():

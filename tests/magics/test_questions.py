@@ -158,6 +158,14 @@ def test_models_are_compared_from_the_shell(module, capsys):
     assert "8.00x fewer MACs" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_saved_profile_is_compared_with_a_model_from_the_shell(module, capsys):
+    words = ["asked_nets.py:dense", "1x8x8x8", "--no-measure", "--save", "dense.json"]
+    assert command.main(words) == 0
+    words = ["--compare", "dense.json", "asked_nets.py:grouped", "1x8x8x8", "--no-measure"]
+    assert command.main(words) == 0
+    assert "8.00x fewer MACs" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
