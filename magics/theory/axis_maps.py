@@ -14,7 +14,7 @@ from math import floor
 from typing import Literal
 
 from magics.theory.geometry import adaptive_window
-from magics.theory.index_sets import sample, spread
+from magics.theory.index_sets import positions, sample, spread
 
 Edge = Literal["drop", "clamp", "reflect", "wrap"]
 
@@ -31,6 +31,8 @@ class AxisMap:
         regular: The map holds on an unbounded axis too. False for pieces of a concatenation,
             broadcasts and whole-axis operations.
         whole: Every output position meets every input position.
+        running: Every output position meets its own and all before it, or all after it; there
+            are no taps then, for they would be as many as the square of the size.
     """
 
     taps: tuple[tuple[int, ...], ...] = ((0,),)
@@ -38,6 +40,7 @@ class AxisMap:
     edge: Edge = "drop"
     regular: bool = True
     whole: bool = False
+    running: Literal["", "before", "after"] = ""
 
     @property
     def period(self) -> int:
@@ -60,10 +63,14 @@ class AxisMap:
             return 0
         if self.whole:
             return (1 << size) - 1
+        if self.running == "before":
+            return (1 << min(mask.bit_length(), size)) - 1
+        if self.running == "after":
+            return max(0, (1 << size) - (mask & -mask))
         margin = max(0, -min((tap for taps in self.taps for tap in taps), default=0))
         reached = 0
-        if mask.bit_count() < self.period:
-            for position in _bits(mask):
+        if mask.bit_count() < self.period or mask.bit_length() <= self.period:
+            for position in positions(mask):
                 turn, phase = divmod(position, self.period)
                 for tap in self.taps[phase]:
                     reached |= 1 << margin + turn * self.step + tap
@@ -80,8 +87,8 @@ class AxisMap:
             return inside
         before = reached & ((1 << margin) - 1)
         after = reached >> (margin + size)
-        outside = [index - margin for index in _bits(before)]
-        outside += [index + size for index in _bits(after)]
+        outside = [index - margin for index in positions(before)]
+        outside += [index + size for index in positions(after)]
         for position in outside:
             inside |= 1 << self._folded(position, size)
         return inside
@@ -95,15 +102,6 @@ class AxisMap:
             return 0
         position %= 2 * (size - 1)
         return min(position, 2 * (size - 1) - position)
-
-
-def _bits(mask: int) -> list[int]:
-    found = []
-    while mask:
-        low = mask & -mask
-        found.append(low.bit_length() - 1)
-        mask ^= low
-    return found
 
 
 IDENTITY = AxisMap()
@@ -235,14 +233,9 @@ def antialiased(ratio: Fraction, reach: int, *, align_corners: bool = False) -> 
     return AxisMap(tuple(phases), ratio.numerator)
 
 
-def prefix(size: int, *, reverse: bool = False) -> AxisMap:
-    """Return the map of a running operation: every position meets those up to it."""
-    whole = range(size)
-    return AxisMap(
-        tuple(tuple(whole[at:] if reverse else whole[: at + 1]) for at in whole),
-        0,
-        regular=False,
-    )
+def running(*, reverse: bool = False) -> AxisMap:
+    """Return the map of a running operation: every position meets those up to it, or from it."""
+    return AxisMap((), 0, regular=False, running="after" if reverse else "before")
 
 
 def pad(before: int, edge: Edge = "drop") -> AxisMap:

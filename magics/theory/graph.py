@@ -53,6 +53,30 @@ class Node:
 
 Graph = dict[int, Node]
 
+MAX_STEPS = 500_000
+"""Boxes that are followed through an edge, in all walks together, before fields are given up."""
+
+
+class TooFarError(Exception):
+    """Walks over a graph have taken too many steps; says so in words."""
+
+
+class Effort:
+    """How many steps walks have taken: counted, so that they end at the same point everywhere."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def take(self, steps: int) -> None:
+        """Count steps.
+
+        Raises:
+            TooFarError: If they are too many.
+        """
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise TooFarError(f"to follow it back takes more than {MAX_STEPS:,} steps")
+
 
 def graph_of(nodes: Iterable[Node]) -> Graph:
     """Return a graph of nodes.
@@ -82,6 +106,7 @@ def touched(  # noqa: PLR0913, the walk and what may shorten it
     *,
     all_units: bool = False,
     seeing_all: Container[int] = (),
+    effort: Effort | None = None,
 ) -> list[Box]:
     """Return the positions of an input that one unit of a node depends on.
 
@@ -92,10 +117,14 @@ def touched(  # noqa: PLR0913, the walk and what may shorten it
         source: The input looked at.
         all_units: Ask about all units of the node together, whatever `unit` is.
         seeing_all: Nodes each of whose units is known to depend on the whole input.
+        effort: What other walks have taken already; without it, there is no limit.
 
     Returns:
         A union of boxes, each a set of positions per axis (see `index_sets`); empty if the
         unit doesn't depend on the input.
+
+    Raises:
+        TooFarError: If the walks take too many steps.
 
     Source: the definition, applied from the unit backwards: a convolution's input positions
     ``u * s - p + q * d``, a transposed one's ``(u + p - q * d) / s``, clipped to the map.
@@ -118,6 +147,8 @@ def touched(  # noqa: PLR0913, the walk and what may shorten it
             if edge.node not in pending:
                 pending[edge.node] = []
                 heappush(queue, -edge.node)
+            if effort is not None:
+                effort.take(len(boxes))
             for box in boxes:
                 add_box(pending[edge.node], _image(edge, box, graph[edge.node].size))
     return []

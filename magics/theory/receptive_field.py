@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from magics.theory.graph import Edge, Node, touched
+from magics.theory.graph import Edge, Effort, Node, TooFarError, touched
 from magics.theory.index_sets import Box, add_box, count, extent, projection
 from magics.theory.periodic import Family, Table, add_family, origin_family
 
@@ -85,6 +85,7 @@ class ReceptiveFields:
         self._obstacles: dict[int, str] = {}
         self._spans: dict[int, tuple[bool, ...]] = {}  # axes pooled as a whole on the way
         self._seeing_all: set[int] | None = None
+        self._effort = Effort()
         for node in graph.values():
             if node.id >= source:
                 self._visit(node)
@@ -142,7 +143,11 @@ class ReceptiveFields:
             return None
         families = self._families[node]
         if families is None:
-            return self._on_this_input(node)
+            try:
+                return self._on_this_input(node)
+            except TooFarError as error:
+                self._obstacles[node] = str(error)
+                return None
         return self._unbounded(node, families)
 
     def _unbounded(self, node: int, families: list[Family]) -> ReceptiveField:
@@ -168,7 +173,7 @@ class ReceptiveFields:
         centre = tuple(length // 2 for length in size)
         if self._seeing_all is None:
             self._seeing_all = self._find_those_seeing_all()
-        boxes = touched(self._graph, node, centre, self._source, seeing_all=self._seeing_all)
+        boxes = self._touched(node, centre, seeing_all=self._seeing_all)
         extents = [extent(projection(boxes, axis)) for axis in range(len(size))]
         lengths = tuple(stop - start for start, stop in extents)
         area = prod(lengths)
@@ -204,10 +209,11 @@ class ReceptiveFields:
         return found
 
     def _all_units(self, node: int, known: set[int]) -> list[Box]:
-        size = self._graph[node].size
-        return touched(
-            self._graph, node, (0,) * len(size), self._source, all_units=True, seeing_all=known
-        )
+        first = (0,) * len(self._graph[node].size)
+        return self._touched(node, first, all_units=True, seeing_all=known)
+
+    def _touched(self, node: int, unit: tuple[int, ...], **how: Any) -> list[Box]:  # noqa: ANN401, as for `touched`
+        return touched(self._graph, node, unit, self._source, effort=self._effort, **how)
 
 
 def _boxes_at(families: list[Family], unit: tuple[int, ...]) -> list[Box]:

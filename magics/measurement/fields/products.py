@@ -9,7 +9,7 @@ from magics.measurement.fields.layout import LostError
 from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import Place, dropped
 from magics.measurement.fields.rules import Result, dims_of, rule, shape_of
-from magics.theory.axis_maps import prefix
+from magics.theory.axis_maps import running
 
 if TYPE_CHECKING:
     from magics.measurement.fields.reading import Reading
@@ -119,7 +119,7 @@ def _recurrent(run: Reading, step: Step) -> Result:
     if step.name != "mkldnn_rnn_layer":
         raise LostError(f"{step.name} runs several directions in one operator")
     back = bool(step.arguments["reverse"])
-    place = run.along(ref, first, lambda size: prefix(size, reverse=back))
+    place = run.along(ref, first, running(reverse=back))
     if place is None:
         return None
     place = mixed(run.canvas, place, [2], keep=False)

@@ -118,8 +118,8 @@ class Reading:
         indices = range(part * length, (part + 1) * length)
         return None if place is None else sliced(self.canvas, place, dim, indices)
 
-    def along(self, ref: Ref, dim: int, make: Callable[[int], AxisMap]) -> Place | None:
-        """Return the place of a tensor read through a map along one dimension."""
+    def along(self, ref: Ref, dim: int, how: AxisMap) -> Place | None:
+        """Return the place of a tensor read through a map along one dimension, as long as it."""
         place = self.place(ref)
         if place is None:
             return None
@@ -129,7 +129,7 @@ class Reading:
                 raise LostError("elements with different fields follow one another")
             return place
         size = ref.shape[dim]
-        return resized(self.canvas, place, {dim: (axis, make(size), size)})
+        return resized(self.canvas, place, {dim: (axis, how, size)})
 
     def lost(self, reason: str) -> Place:
         """Say that a place can't be followed.

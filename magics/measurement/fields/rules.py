@@ -12,7 +12,7 @@ from magics.measurement.fields.combining import broadcast, joined
 from magics.measurement.fields.layout import digits, free
 from magics.measurement.fields.mixing import mixed
 from magics.measurement.fields.places import Place, dropped, inserted, relabelled, viewed, without
-from magics.theory.axis_maps import WHOLE, prefix
+from magics.theory.axis_maps import WHOLE, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -159,7 +159,7 @@ def _along_one(run: Reading, step: Step) -> Result:
 def _running(run: Reading, step: Step) -> Result:
     ref = step.refs()[0]
     dim = step.arguments["dim"] % max(len(ref.shape), 1)
-    place = run.along(ref, dim, prefix)
+    place = run.along(ref, dim, running())
     return (place,) * len(step.outputs)
 
 
