@@ -34,7 +34,7 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
     place.append(button);
     return button;
   };
-  for (const table of report.querySelectorAll("table")) {
+  const prepare = table => {
     const bodies = [...table.tBodies], heads = [...table.tHead.rows[0].cells], folds = [];
     const rows = bodies.flatMap(body => [...body.rows].filter(row => row.className !== "g")
       .map(row => ({row, body})));
@@ -90,6 +90,11 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
       all.className = "all";
       table.caption.firstChild.after(all);
     }
+  };
+  for (const table of report.querySelectorAll("table")) {
+    const folded = table.closest("details:not([open])");
+    if (folded) folded.addEventListener("toggle", () => prepare(table), {once: true});
+    else prepare(table);
   }
 }
 """

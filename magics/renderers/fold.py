@@ -20,7 +20,7 @@ def rows(profile: Profile) -> tuple[LayerProfile, ...]:
     layers = profile.layers
     if len(layers) <= MOST_ROWS:
         return profile.rows
-    places = sorted(range(len(layers)), key=lambda place: _cost(layers[place]), reverse=True)
+    places = sorted(range(len(layers)), key=lambda place: cost(layers[place]), reverse=True)
     kept = set(places[:_KEPT])
     found: list[LayerProfile] = []
     between: list[LayerProfile] = []
@@ -33,7 +33,8 @@ def rows(profile: Profile) -> tuple[LayerProfile, ...]:
     return (*found, *_together(between), profile.other)
 
 
-def _cost(layer: LayerProfile) -> tuple[float, int, int]:
+def cost(layer: LayerProfile) -> tuple[float, int, int]:
+    """Return what layers are ordered by: time, else work."""
     seconds = layer.forward.median_s if layer.forward else 0.0
     return seconds, layer.macs, layer.bytes_moved
 

@@ -49,7 +49,7 @@ def grouped(rows: Sequence[LayerProfile]) -> list[Group]:
 
 def _divided(rows: list[LayerProfile], depth: int) -> list[Group]:
     found: list[Group] = []
-    for module, members in groupby(rows, _module_at(depth)):
+    for module, members in groupby(rows, module_at(depth)):
         inside = list(members)
         deeper = _divided(inside, depth + 1) if module and len(inside) > _LARGEST else []
         if sum(group.sums is not None for group in deeper) > 1:
@@ -64,7 +64,9 @@ def _divided(rows: list[LayerProfile], depth: int) -> list[Group]:
     return found
 
 
-def _module_at(depth: int) -> Callable[[LayerProfile], str]:
+def module_at(depth: int) -> Callable[[LayerProfile], str]:
+    """Return what tells the module, so many names deep, that a row is in."""
+
     def module(row: LayerProfile) -> str:
         """Return the path of the module that the row is in, or '' at its own level."""
         parts = row.name.split(".")

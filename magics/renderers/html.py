@@ -7,32 +7,38 @@ light and dark themes both keep theirs.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
 
-from magics.renderers import behaviour, fold, groups, reasons, table, text, words
+from magics import units
+from magics.renderers import behaviour, fold, groups, reasons, table, words
+from magics.renderers.column import printable
 from magics.renderers.html_table import HEAD, SMALL
 from magics.renderers.html_table import table as html_table
+from magics.renderers.parts import parts
 from magics.renderers.pictures import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from magics.records import Profile
+    from magics.records import LayerProfile, Profile
     from magics.renderers.column import Column
+    from magics.renderers.parts import Part
     from magics.renderers.pictures import Picture
 
 _TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
 _WORD = "min-width:80px;padding-left:8px"
 _FEW = 7  # columns that any screen has room for
 _WIDE = "max-width:1000px"
+_MOST_SHOWN = 50
 
 
 def render(profile: Profile) -> str:
     """Return the report as one HTML fragment, the same one for the same profile."""
     missing = words.uncounted(profile)
-    parts = [
+    content = [
         headline(words.title(profile)),
         facts(words.facts(profile)),
         *(warning(message) for message in words.warnings(profile)),
@@ -43,7 +49,7 @@ def render(profile: Profile) -> str:
         listed("ul", words.notes(profile), "Notes"),
         warning(missing) if missing else "",
     ]
-    return framed(parts)
+    return framed(content)
 
 
 def framed(parts: Sequence[str]) -> str:
@@ -115,19 +121,67 @@ def _picture(picture: Picture) -> str:
 
 
 def _layers(profile: Profile) -> str:
-    rows = fold.rows(profile)
+    if len(profile.layers) > fold.MOST_ROWS:
+        return _deep(profile)
+    columns, found = _grouped(profile, profile.rows, "Layers, in the order of their calls")
+    return found + legend(words.legend(columns))
+
+
+def _grouped(
+    profile: Profile, rows: Sequence[LayerProfile], caption: str, *, total: bool = True
+) -> tuple[list[Column], str]:
+    """Return the columns and the table of layers, those of one module together."""
     together = groups.grouped(rows)
     sums = [group.sums for group in together if group.sums]
     columns = table.columns(profile, rows, sums=sums)
+    if not total:
+        columns = [replace(column, total="") for column in columns]
     sizes = [(len(group.rows), group.sums is not None) for group in together]
-    found = html_table(columns, "Layers, in the order of their calls", sizes, hint(columns))
-    found += legend(words.legend(columns))
-    if len(rows) == len(profile.rows):
-        return found
-    every = "\n".join(text.lines(table.columns(profile, profile.rows, 40)))
+    return columns, html_table(columns, caption, sizes, hint(columns))
+
+
+def _deep(profile: Profile) -> str:
+    """Return the layers of a very deep model: a table of its parts, and each to be unfolded."""
+    found = parts(profile.layers)
+    lines = [*(part.line for part in found), profile.other]
+    columns = table.columns(profile, lines)
+    most = sorted(profile.layers, key=fold.cost, reverse=True)[:_MOST_SHOWN]
+    top, expensive = _grouped(profile, most, f"The {len(most)} most expensive layers", total=False)
+    return "".join(
+        (
+            html_table(columns, "Parts, in the order of their calls", (), hint(columns)),
+            legend(words.legend([*columns, *top])),
+            headed(f"All {len(profile.layers)} layers"),
+            _folded(f"The {len(most)} most expensive", expensive),
+            *(_part(part, profile) for part in found),
+        )
+    )
+
+
+def _part(part: Part, profile: Profile) -> str:
+    _, layers = _grouped(profile, part.rows, "Layers", total=False)
+    return _folded(_in_short(part, profile), layers)
+
+
+def _in_short(part: Part, profile: Profile) -> str:
+    """Return what a part is and needs, in a line."""
+    line, whole = part.line, table.whole_s(profile)
+    number = len(part.rows)
+    said = [f"{number} layer{'' if number == 1 else 's'}"]
+    if line.forward is not None and whole:
+        seconds = line.forward.median_s
+        said.append(f"{units.seconds(seconds)} ({units.percent(seconds / whole)})")
+    if line.macs:
+        said.append(f"{units.count(line.macs)} MACs")
+    return f"{printable(part.name or '(no name)')}: {', '.join(said)}"
+
+
+def _folded(summary: str, content: str) -> str:
+    # Without a script, too, and what is folded away costs a browser nothing.
+    style = "padding:1px 8px;cursor:pointer"
     return (
-        f"{found}<details><summary>Each of the {len(profile.layers)} layers</summary>"
-        f'<pre style="font-size:11px;overflow-x:auto">{escape(every)}</pre></details>'
+        f'<details><summary style="{style}">{escape(summary)}</summary>'
+        f'<div style="padding-left:16px">{content}</div></details>'
     )
 
 

@@ -46,8 +46,11 @@ def label(row: LayerProfile, longest: int = 60) -> str:
 
 
 def what(row: LayerProfile) -> str:
-    """Return kind and arguments: 'conv2d k3 s2 p1'; the class, where the kind is 'other'."""
-    kind = printable(row.type) if row.kind == "other" else row.kind
+    """Return kind and arguments: 'conv2d k3 s2 p1'; the class, where the kind is 'other'.
+
+    Of a sum it is what it sums up.
+    """
+    kind = printable(row.type) if row.kind in {"other", ""} else row.kind
     return f"{kind} {settings(row)}".rstrip()
 
 
