@@ -98,12 +98,14 @@ def _knee(sweep: Sweep, line: Sequence[SweepPoint], knee: SweepPoint | None) -> 
     text = f"From {here} on, a sample takes {takes}"
     worst = later[changes.index(max(changes))]
     ratio = _ratio(knee, worst)
-    if max(changes) > 1 + KNEE and ratio is not None and ratio.is_loss:
-        text += f"; more does not help: at {at(name, worst.values[name])} it takes "
-        text += f"{units.ratio(max(changes), 2)} as long"
-    else:
+    longer = units.ratio(max(changes), 2)
+    if max(changes) <= 1 + KNEE:
         most = max(abs(change - 1) for change in changes)
         text += f"; more changes that by {units.percent(most, 0)} at most"
+    elif ratio is not None and ratio.is_loss:
+        text += f"; more does not help: at {at(name, worst.values[name])} it takes {longer} as long"
+    else:
+        text += f"; what more changes is lost in noise (up to {longer} as long)"
     gain = _ratio(known[0], knee)
     if gain is not None and gain.is_gain:
         text += f". At {at(name, known[0].values[name])} it takes {units.ratio(gain.value, 2)} "

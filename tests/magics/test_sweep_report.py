@@ -165,6 +165,15 @@ def test_where_more_is_slower_again_it_says_so():
     assert f"From batch 2 on, {sentence}" in said(sweep({"batch": times}, points))
 
 
+def test_where_more_may_be_slower_or_noise_nothing_is_claimed():
+    noisy = Measurement(replicates_s=(0.0002, 0.004, 0.0003, 0.009, 0.0005, 0.007))
+    points = [point({"batch": 1}, 1e-3, 1), point({"batch": 2}, 1e-3, 2, forward=noisy)]
+    found = sweep({"batch": (1, 2)}, points)
+    assert "From batch 1 on, a sample takes 1.00 ms; what more changes is lost in noise" in (
+        said(found)
+    )  # fmt: skip
+
+
 def test_memory_is_a_sum_for_each_sample_and_one_for_all():
     told = said(batches())
     assert (
