@@ -20,6 +20,14 @@ STORY = """# A small story
 [the library](../lib/other.ipynb)?
 
 **A guess.** Three."""
+CLAIMS = """# Demos
+
+## The claims, and so on
+
+| # | claim | shown in | verdict |
+|---:|---|---|---|
+| 1 | one and one is three | [01](01_sums/story.ipynb) In 1, 2 | false |
+"""
 LESSON = "## Take home\n\n- It is *two*. Not three.\n- Count."
 
 
@@ -75,8 +83,8 @@ def site(tmp_path_factory):
 
 def test_every_notebook_has_a_page_and_the_index_leads_to_it(site):
     pages = {path.with_suffix(".html") for path in NOTEBOOKS}
-    assert set(site) == {*pages, Path("index.html")}
-    assert {Path(link) for link in site[Path("index.html")].links} == pages
+    assert set(site) == {*pages, Path("index.html"), Path("claims.html")}
+    assert {Path(link) for link in site[Path("index.html")].links} == {*pages, Path("claims.html")}
 
 
 def test_every_link_within_the_site_leads_to_a_file_and_a_place_in_it(site):
@@ -149,7 +157,8 @@ def test_the_index_says_what_the_notebooks_say(site):
 @pytest.fixture
 def small(tmp_path):
     """A project of one story and one library, with outputs stored that are not true."""
-    for name in ("make_site.py", "site_templates"):
+    (tmp_path / "README.md").write_text(CLAIMS, encoding="utf-8")
+    for name in ("make_site.py", "stories.py", "site_templates"):
         copy = shutil.copytree if (DEMOS / name).is_dir() else shutil.copy
         copy(DEMOS / name, tmp_path / name)
     new = nbformat.v4
@@ -166,6 +175,24 @@ def small(tmp_path):
         (tmp_path / name).parent.mkdir()
         nbformat.write(notebook, tmp_path / name)
     return tmp_path
+
+
+def test_the_claims_lead_to_the_cells_that_show_them(site):
+    page = site[Path("claims.html")]
+    text = (DEMOS / "README.md").read_text(encoding="utf-8")
+    named = [
+        (path, int(number))
+        for path, numbers in re.findall(r"\]\(([^)]*)\.ipynb\) In ([\d, ]*\d)", text)
+        for number in numbers.split(",")
+    ]
+    assert len(named) > 38
+    links = [link.split("#") for link in page.links if "#cell" in link]
+    assert len(links) == len(named)
+    for (path, number), (file, place) in zip(named, links, strict=True):
+        assert file == f"{path}.html"
+        cells = nbformat.read(DEMOS / f"{path}.ipynb", as_version=4).cells
+        code = [cell.id for cell in cells if cell.cell_type == "code"]
+        assert place == f"cell-id={code[number - 1]}"
 
 
 def test_the_notebooks_are_run_and_stay_as_they_are(small):
