@@ -53,12 +53,13 @@ class Runner:
     wall: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
 
-    def length(self) -> float:
+    def length(self, clock: Clock) -> float:
         """Run once, and return how long it took [s]."""
         with self.setting():
-            begin = WALL.read()
+            begin = clock.read()
             self.run()
-            return (WALL.read() - begin) * NANOSECOND
+            (took,) = clock.seconds(begin, clock.read())
+        return took
 
     def replicate(self, runs: int, clock: Clock, processor: Clock) -> None:
         """Run so many times, and keep how long one took."""
@@ -110,7 +111,7 @@ class Race:
         deadline = WALL.read() + budget_s / NANOSECOND
         clock = self.device or WALL
         processor = CPU if self.threads == 1 else PROCESS
-        shortest = min(runner.length() for runner in runners)
+        shortest = min(runner.length(clock) for runner in runners)
         runs = max(1, ceil(_REPLICATE_S / max(shortest, 1e-7)))
         with without_collection():
             rounds, length = 0, 0

@@ -46,7 +46,7 @@ def as_text(advice: Advice, places: int = WIDTH) -> str:
         for number, entry in enumerate(entries, 1):
             begin = f"{number}. "
             parts += hanging(begin, f"{entry.name}: {entry.measured or entry.why}")
-            told = [entry.why] if entry.measured else []
+            told = [entry.why] if entry.measured and entry.why else []
             told += [f"Cost: {entry.cost}"] if entry.cost else []
             for text in told:
                 parts += hanging(" " * len(begin), text)
@@ -108,7 +108,7 @@ def _linked(entry: Entry) -> str:
 def _whole(entry: Entry) -> str:
     lines = [f"{_linked(entry)}: <b>{escape(entry.measured)}</b>" if entry.measured
              else f"{_linked(entry)}: {escape(entry.why)}"]  # fmt: skip
-    if entry.measured:
+    if entry.measured and entry.why:
         lines.append(escape(entry.why))
     if entry.cost:
         lines.append(f"Cost: {escape(entry.cost)}")

@@ -104,10 +104,15 @@ def _under(advice: Advice, heads: Iterable[tuple[str, str]]) -> list[tuple[str, 
 
 
 def _entry(one: Suggestion) -> Entry:
+    measured = [_time(one), _memory(one), _error(one)]
+    # What was not measured in turns is about other inputs than the model was given.
+    why = clean(one.why)
+    if not one.paired and one.gain is not None:
+        measured, why = [*measured, why], ""
     return Entry(
         name=clean(one.name),
-        measured="; ".join(filter(None, [_time(one), _memory(one), _error(one)])),
-        why=clean(one.why),
+        measured="; ".join(filter(None, measured)),
+        why=why,
         cost="; ".join(filter(None, [clean(one.cost), _once(one)])),
         code=tuple(clean(line) for line in one.code.splitlines()),
         link=clean(one.link),

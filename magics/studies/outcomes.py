@@ -13,7 +13,7 @@ from torch import nn
 from magics.measurement.backward import differentiable, tensors_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from magics.studies.changes.copies import Copy
 
@@ -32,6 +32,23 @@ class Outcome:
 
     outputs: list[torch.Tensor]
     gradients: dict[str, torch.Tensor]
+
+
+def training_step(made: Copy) -> Callable[[], None]:
+    """Return what runs a forward and a backward, whose loss is the sum of all outputs."""
+    parameters = list(made.parameters().values())
+    ones: list[torch.Tensor] = []
+
+    def step() -> None:
+        for parameter in parameters:
+            parameter.grad = None
+        outputs = differentiable(made.call())
+        if not ones:
+            ones.extend(map(torch.ones_like, outputs))
+        if outputs:
+            torch.autograd.backward(outputs, ones)
+
+    return step
 
 
 def outcome(made: Copy, *, backward: bool, seed: int = SEED, still: bool = True) -> Outcome:

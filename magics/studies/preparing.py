@@ -123,12 +123,27 @@ _COUNTING = {"measure": False, "memory": False, "roofline": False, "kernels": Fa
 """Options of the profile that advice begins with."""
 
 
+def _uncopyable(aim: Target) -> dict[int, torch.Tensor]:
+    """Return what stands for tensors that `copy.deepcopy` refuses, by their ids.
+
+    Those wait for their shapes, or were computed of parameters, as `weight` is by the older
+    `torch.nn.utils.weight_norm` in every forward.
+    """
+    computed = {
+        id(value): value.detach().clone()
+        for module in aim.modules.values()
+        for value in vars(module).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
+    return lazy.stand_ins(aim.modules.values()) | computed
+
+
 def _copied(aim: Target) -> tuple[Target, str]:
     """Return a copy of the model to work with, and why there is none, '' if there is."""
     if aim.model is None:
         return aim, "a function was given: pass the module itself to try this on a copy"
     try:
-        model = copy.deepcopy(aim.model, lazy.stand_ins(aim.modules.values()))
+        model = copy.deepcopy(aim.model, _uncopyable(aim))
     except Exception as error:  # noqa: BLE001, a model may hold anything
         reason = str(error).partition("\n")[0]
         return aim, f"the model can't be copied: {type(error).__name__}: {reason}"
@@ -167,7 +182,7 @@ def _choose_threads(lab: Lab, chosen: Options) -> None:
     run = lab.runner(lab.baseline())
     enough = WALL.read() + _PROBE_S / NANOSECOND
     while WALL.read() < enough:
-        run.length()
+        run.length(WALL)
     lab.contention = contention.ratio()
     if lab.contention >= CONTENDED:
         lab.context.threads = 1

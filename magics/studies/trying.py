@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics import units
-from magics.measurement.backward import differentiable
 from magics.measurement.clock import NANOSECOND, WALL
 from magics.measurement.racing import LEAST_ROUNDS, Race, Runner
 from magics.records.advice import (
@@ -32,10 +31,10 @@ from magics.records.advice import (
 from magics.studies.changes.context import NotTriedError
 from magics.studies.changes.copies import settings_kept
 from magics.studies.changes.telling import in_a_line
-from magics.studies.outcomes import SEED, Outcome, difference, outcome
+from magics.studies.outcomes import SEED, Outcome, difference, outcome, training_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from magics.measurement.clock import Clock
     from magics.records import Measurement
@@ -95,7 +94,7 @@ class Lab:
             with self.set_up():
                 self._reference = outcome(self._baseline, backward=self.context.backward)
                 runner = self.runner(self._baseline)
-                self._length_s = runner.length()
+                self._length_s = runner.length(self.clock or WALL)
         return self._baseline
 
     @property
@@ -170,6 +169,8 @@ class Lab:
                 return _told(change, NOT_TRIED, reason, found, self.context.call)
             with _listened(self.raised), found.around():
                 return self._tried(change, found, share_s)
+        except NotTriedError as error:
+            return _told(change, NOT_TRIED, str(error), found, self.context.call)
         except Exception as error:  # noqa: BLE001, a changed model may raise anything
             return _told(change, NOT_TRIED, in_a_line(error), found, self.context.call)
 
@@ -216,9 +217,19 @@ class Lab:
     def raced(
         self, before: Runner, after: Runner, share_s: float, *, wall_only: bool = False
     ) -> list[Measurement]:
-        """Measure two in turns, after warming both up."""
-        for runner in (before, after):
-            runner.length()
+        """Measure two in turns, after warming both up.
+
+        Raises:
+            NotTriedError: If three rounds would take longer than is left.
+        """
+        lengths = [runner.length(self.clock or WALL) for runner in (before, after)]
+        needed = (LEAST_ROUNDS + 1) * sum(lengths)
+        if needed > max(self.left_s, _LEAST_S):
+            raise NotTriedError(
+                f"changed, the model takes {units.seconds(lengths[1])}, and {LEAST_ROUNDS} rounds "
+                f"of that don't fit into the budget of {self.budget_s:g} s; "
+                f"budget={ceil(self.budget_s + needed)} is enough",
+            )
         race = Race(self.context.threads, self.clock, wall_only=wall_only)
         # What was worth making is worth a few rounds, even if making it took all that was left.
         budget_s = min(share_s, max(_LEAST_S, self.left_s))
@@ -245,23 +256,6 @@ class Lab:
                 outcome(made, backward=False, seed=SEED + more, still=still) for more in (0, 1)
             ]
         return bool(difference(*found))
-
-
-def training_step(made: Copy) -> Callable[[], None]:
-    """Return what runs a forward and a backward, whose loss is the sum of all outputs."""
-    parameters = list(made.parameters().values())
-    ones: list[torch.Tensor] = []
-
-    def step() -> None:
-        for parameter in parameters:
-            parameter.grad = None
-        outputs = differentiable(made.call())
-        if not ones:
-            ones.extend(map(torch.ones_like, outputs))
-        if outputs:
-            torch.autograd.backward(outputs, ones)
-
-    return step
 
 
 def judged(found: Suggestion) -> str:

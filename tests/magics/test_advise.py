@@ -256,6 +256,36 @@ def test_lazy_layers_get_their_shapes_on_the_copy_only():
     assert found["fold batch norm"].error <= 1e-5
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch has a newer one
+def test_weights_that_a_hook_computes_are_no_obstacle():
+    net = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4)).eval()
+    net(*SQUARE())
+    before = snapshot.of_model(net)
+    found = magics.advise(net, *SQUARE(), **QUICK)
+    assert found["channels_last"].error <= 1e-5
+    assert found["fold batch norm"].verdict == "does not apply"  # the hook would undo it
+    assert snapshot.of_model(net) == before
+
+
+GUISES = {
+    "data parallel": nn.DataParallel,
+    "scripted": torch.jit.script,
+    "traced": lambda net: torch.jit.trace(net, SQUARE()),
+    "half": lambda net: net.half(),
+}
+
+
+@pytest.mark.parametrize("name", GUISES)
+@pytest.mark.filterwarnings("ignore")  # torch says that scripted models are on their way out
+def test_models_in_any_guise_are_advised(name):
+    net = GUISES[name](nn.Sequential(CONV(), nn.BatchNorm2d(4)).eval())
+    x = SQUARE()[0]
+    before = snapshot.of_model(net)
+    found = magics.advise(net, x.half() if name == "half" else x, **QUICK)
+    assert found["channels_last"].error <= found["channels_last"].tolerance
+    assert snapshot.of_model(net) == before
+
+
 def test_a_function_is_advised_on_how_it_is_called():
     conv = nn.Sequential(CONV(), nn.BatchNorm2d(4)).eval()
     before = snapshot.of_model(conv)

@@ -20,8 +20,7 @@ from magics.records.advice import (
 )
 from magics.records.measurement import Measurement
 from magics.studies.changes.telling import in_a_line, none
-from magics.studies.outcomes import Outcome, difference
-from magics.studies.trying import training_step
+from magics.studies.outcomes import Outcome, difference, training_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from magics.measurement.dispatch import compiler_is_loaded
 from magics.studies.changes.context import Context, Variation
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ not loaded yet; then 3.0 s for four such, 4.6 s for sixteen.
 """
 
 _TOLERANCE = 1e-4
+_BACKEND = "torch._inductor.compile_fx"
+_LOGGERS = ("torch._dynamo", "torch._inductor")
 
 
 class Compile:
@@ -39,22 +41,28 @@ class Compile:
             cost="other input shapes are compiled anew",
             tolerance=max(_TOLERANCE, context.same),
             slow_start=True,
-            takes_s=factor * (_EACH_CALL_S * calls + (0 if compiler_is_loaded() else _LOADING_S)),
+            takes_s=factor * _EACH_CALL_S * calls + (0 if _BACKEND in sys.modules else _LOADING_S),
             around=compiler_left_alone,
         )
 
 
 @contextmanager
 def compiler_left_alone() -> Iterator[None]:
-    """Let torch's compiler start afresh, and forget afterwards what was compiled meanwhile.
+    """Let torch's compiler start afresh and be quiet, and forget what was compiled meanwhile.
 
     What it has compiled it keeps with the code of each `forward`, a few versions of it; copies of
     a model share that code with the model, and would use up its versions.
     """
     _forget()
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
     try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         yield
     finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         _forget()
 
 

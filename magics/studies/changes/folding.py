@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from torch import nn
@@ -98,7 +99,39 @@ def _why_none(context: Context) -> str:
 
 
 def _code(context: Context, pairs: list[Follower]) -> str:
-    """Return one loop for each kind of layer."""
+    """Return the lines that fold: by a rule where that finds these pairs and no others."""
+    found = {(pair.layer, pair.norm) for pair in pairs}
+    if len(found) >= _MANY and found == _by_rule(context):
+        return _RULE
+    return _listed(context, pairs)
+
+
+_MANY = 4
+"""Pairs from which on a rule is easier to read than a list."""
+
+_RULE = """\
+from itertools import pairwise
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+leaves = [(name, module) for name, module in model.named_modules() if not list(module.children())]
+for (layer, conv), (norm, bn) in pairwise(leaves):
+    if isinstance(conv, torch.nn.Conv2d) and isinstance(bn, torch.nn.BatchNorm2d):
+        model.set_submodule(layer, fuse_conv_bn_eval(conv, bn))
+        model.set_submodule(norm, torch.nn.Identity())"""
+
+
+def _by_rule(context: Context) -> set[tuple[str, str]]:
+    """Return the pairs that the rule would find in the model."""
+    leaves = [(name, module) for name, module in context.modules.items()
+              if not list(module.children())]  # fmt: skip
+    return {
+        (layer, norm)
+        for (layer, conv), (norm, bn) in pairwise(leaves)
+        if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d)
+    }
+
+
+def _listed(context: Context, pairs: list[Follower]) -> str:
+    """Return one loop for each kind of layer, with the names of all."""
     kinds: dict[str, list[tuple[str, str]]] = {}
     for pair in pairs:
         layer = context.modules[pair.layer]

@@ -39,7 +39,7 @@ class NoGrad:
         return Variation(
             within="torch.no_grad()",
             why="every call notes down what a backward would need, and keeps it in memory",
-            cost="nothing: inside, no backward can start",
+            cost="inside, no backward can start",
             tolerance=0.0,
             gradients=True,
         )
