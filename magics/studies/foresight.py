@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from magics.studies.tasks import Task
 
 _ELEMENT = 4  # bytes of a number in an input that is given as a shape, usually
-_USUAL = 100
-"""How many times its input a model needs, hardly ever more."""
+_USUAL = 1000
+"""How many times its input a model may need, hardly ever more: a DenseNet's training, 300."""
 
 
 def judged(
