@@ -27,9 +27,7 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
-)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
 def test_every_page_is_readable_alone(site, browser, scheme, width):
     view = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
     page = view.new_page()
