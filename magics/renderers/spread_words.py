@@ -36,9 +36,11 @@ def verdict(spread: Spread) -> str:
     if not found.ratio.is_gain:
         known = f"at most {units.percent(high)}" if isfinite(found.ratio.high) else "too few rounds"
         return f"No time is surely lost to communication ({known}; {step})."
+    alone = len(spread.ranks) == 1
+    what = "what data parallelism takes by itself" if alone else "communication"
     return (
         f"{units.percent(found.share)} of a training step, {units.seconds(found.lost_s)} of "
-        f"{units.seconds(found.step.median_s)}, is communication "
+        f"{units.seconds(found.step.median_s)}, is {what} "
         f"({units.percent(low)} to {units.percent(high)})."
     )
 

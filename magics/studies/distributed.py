@@ -185,7 +185,12 @@ def _prepared(
             f"device: there is no clock for it (got {given.get('device', 'that of the model')}); "
             f"ranks are timed on the CPU or on GPUs",
         )
-    return _Work(model, aim, profile, watch, norms, threads)
+    work = _Work(model, aim, profile, watch, norms, threads)
+    if ranks.made and torch.cuda.is_available() and given["device"] is None:
+        work.warnings.append(
+            f"Not a GPU for each rank on {process_groups.here()}: ranks worked where the model is.",
+        )
+    return work
 
 
 def _chosen(ranks: Ranks, model: nn.Module, aim: Target, options: dict[str, Any]) -> dict[str, Any]:

@@ -62,10 +62,20 @@ def launched(*words, folder):
     )  # fmt: skip
 
 
+def write_book(folder):
+    lines = [line[4:] for line in BOOK.splitlines(keepends=True)]
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None,
+            "source": lines}  # fmt: skip
+    (folder / "nets of mine.ipynb").write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
+    )
+
+
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """What both ranks saw, and where rank 0 saved its records."""
     folder = tmp_path_factory.mktemp("ranks")
+    write_book(folder)
     done = launched(str(SCRIPT), str(folder), folder=folder)
     assert done.returncode == 0, done.stderr
     return [json.loads((folder / f"rank{n}.json").read_text()) for n in (0, 1)], folder
@@ -153,6 +163,7 @@ def test_ranks_may_have_inputs_of_their_own(data_parallel):
         ("a function", "InputError: MODEL: a function has no parameters"),
         ("no measuring", "InputError: measure: training steps are timed"),
         ("an option", "InputError: budgett: no such option (got budgett=1); did you mean budget?"),
+        ("Ctrl-C", "KeyboardInterrupt"),
         ("later", "ConvProfileError: rank 1: RuntimeError: late trouble"),
     ],
 )  # fmt: skip
@@ -176,31 +187,19 @@ def test_a_parameter_that_gets_no_gradient_is_not_waited_for(ranks):
         )
 
 
-@pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("book")
-    lines = [line[4:] for line in BOOK.splitlines(keepends=True)]
-    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None,
-            "source": lines}  # fmt: skip
-    (folder / "nets of mine.ipynb").write_text(
-        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
-    )
-    return folder
-
-
-def test_one_rank_prints_the_table_of_a_model_in_a_notebook(book):
-    words = ["-m", "magics", "nets of mine.ipynb:Net", "2x3x9x9", "--distributed"]
-    done = launched(*words, "--budget", "0.5", "--save", "found.json", folder=book)
-    assert done.returncode == 0, done.stderr
-    found = Spread.from_json(book / "found.json")
-    assert done.stdout.strip() == str(found).strip()
-    assert done.stdout.count("Net on 2x3x9x9 float32, on 2 ranks") == 1
+def test_one_rank_prints_and_saves_what_was_found_of_a_model_in_a_notebook(ranks):
+    seen, folder = ranks
+    found = Spread.from_json(folder / "found.json")
+    assert seen[0]["command"] == [0, f"{found}\n", ""]
+    assert seen[1]["command"] == [0, "", ""]
+    assert str(found).startswith("Net on 2x3x9x9 float32, on 2 ranks")
     assert [row.layers[0].macs for row in found.rows] == [2 * 4 * 49 * 27, 0, 2 * 4 * 25 * 9, 0]
 
 
-def test_one_rank_says_in_a_line_what_fails_on_another_and_all_end(book):
+def test_one_rank_says_in_a_line_what_fails_on_another_and_all_end(tmp_path):
+    write_book(tmp_path)
     words = ["-m", "magics", "nets of mine.ipynb:odd", "2x3x9x9", "--distributed"]
-    done = launched(*words, folder=book)
+    done = launched(*words, folder=tmp_path)
     assert done.returncode != 0
     (line,) = [text for text in done.stderr.splitlines() if text.startswith("python -m magics:")]
     assert "rank 1: nets of mine.ipynb:odd: raised OSError: no weights on this host" in line

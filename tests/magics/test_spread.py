@@ -164,6 +164,7 @@ def test_one_rank_is_shown_and_warned_of():
     text = said(found)
     assert "! One rank only: it has nobody to wait for." in text
     assert "waits longest" not in text
+    assert "is what data parallelism takes by itself" in text
     assert all(not row.forward.is_sure for row in found.rows)
 
 

@@ -1,17 +1,21 @@
 """What `test_distributed` runs on two ranks: everything that one launch can show, as JSON."""
 
 import hashlib
+import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
+import magics.__main__ as command
 from magics.errors import ConvProfileError
 from magics.studies.distributed import spread
 
@@ -53,6 +57,18 @@ class UnluckyLater(nn.Conv2d):
         within = {frame.f_globals["__name__"] for frame, _ in traceback.walk_stack(None)}
         if RANK == 1 and "torch.nn.parallel.distributed" in within:
             raise RuntimeError("late trouble")
+        return super().forward(x)
+
+
+class Interrupted(nn.Conv2d):
+    """Is interrupted by Ctrl-C on one rank while its layers are timed."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.__class__.calls += 1
+        if RANK == 1 and self.calls == 5:
+            signal.raise_signal(signal.SIGINT)
         return super().forward(x)
 
 
@@ -122,6 +138,8 @@ def said(model, *inputs, **options):
         spread(model, *inputs, **options)
     except ConvProfileError as error:
         return f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        return "KeyboardInterrupt"
     return "nothing"
 
 
@@ -136,12 +154,23 @@ def complaints():
         "a function": said(lambda x: x, square),
         "no measuring": said(nn.Conv2d(3, 4, 3), square, measure=False),
         "an option": said(nn.Conv2d(3, 4, 3), square, budgett=1),
+        "Ctrl-C": said(Interrupted(3, 4, 3), square),
         "later": said(UnluckyLater(3, 4, 3), square, budget=0.5),
     }
 
 
+def command_line(folder):
+    """Return the status of `python -m magics`, and what this rank printed."""
+    os.chdir(folder)
+    words = ["nets of mine.ipynb:Net", "2x3x9x9", "--distributed", "--budget", "0.5"]
+    printed = io.StringIO(), io.StringIO()
+    with redirect_stdout(printed[0]), redirect_stderr(printed[1]):
+        status = command.main([*words, "--save", "found.json"])
+    return [status, *(stream.getvalue() for stream in printed)]
+
+
 def main(folder):
-    seen = {"plain": plain_module(folder)}
+    seen = {"plain": plain_module(folder), "command": command_line(folder)}
     dist.init_process_group("gloo")
     seen["ddp"] = data_parallel(folder)
     dtype = nn.parallel.DistributedDataParallel(nn.Conv2d(3, 4, 3))
