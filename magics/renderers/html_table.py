@@ -52,8 +52,9 @@ def _bodies(columns: Sequence[Column], groups: Sequence[tuple[int, bool]]) -> st
         found.append("<tbody>")
         if summed:
             name, *cells = (column.sums[line] for column in columns)
-            texts = "".join(map(_summed, columns[1:], cells))
-            found.append(f'<tr class="g">{_named(name, "rowgroup", _LEFT)}{texts}</tr>')
+            texts = "".join(map(_summed, columns[1:], cells)) if any(cells) else ""
+            wide = 1 if texts else len(columns)  # a name alone has the whole line
+            found.append(f'<tr class="g">{_named(name, "rowgroup", _LEFT, wide)}{texts}</tr>')
             line += 1
         for row in range(place, place + number):
             name = _named(columns[0].cells[row], "row", f"{_LEFT};font-weight:400")
@@ -77,11 +78,12 @@ def _unbroken(words: str) -> str:
     return escape(words).replace(" ", "\u00a0")
 
 
-def _named(name: str, scope: str, style: str) -> str:
-    """Return the cell that names a row, or a group of rows."""
+def _named(name: str, scope: str, style: str, wide: int = 1) -> str:
+    """Return the cell that names a row, or a group of rows; as wide as so many columns."""
     if not name:
         return "<td></td>"
-    return f'<th scope="{scope}" style="{style}">{_unbroken(name)}</th>'
+    span = f' colspan="{wide}"' if wide > 1 else ""
+    return f'<th scope="{scope}"{span} style="{style}">{_unbroken(name)}</th>'
 
 
 def _filled(column: Column, place: int) -> str:
