@@ -164,6 +164,11 @@ def ratio(value: float | None, decimals: int = 3) -> str:
     return MISSING if value is None else f"{value:.{_decimals(decimals)}f}x"
 
 
+def power(value: float) -> str:
+    """Return a number that may be very small: 2.3e-07."""
+    return f"{value:.{_decimals(1)}e}"
+
+
 def intensity(value: float | None) -> str:
     """Return FLOP per byte, without the unit: 24.1."""
     if value is None:

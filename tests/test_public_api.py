@@ -55,6 +55,18 @@ def test_a_sweep_has_what_is_documented():
     )
 
 
+def test_advice_has_what_is_documented():
+    assert {"Advice", "Suggestion", "advise"} <= set(magics.__all__)
+    assert set(dir(magics.Advice)) >= set(
+        "suggestions helps ordered baseline environment warnings to_json from_json to_csv "
+        "to_dataframe to_html _repr_mimebundle_".split()
+    )
+    assert set(dir(magics.Suggestion)) >= set(
+        "name verdict why gain error tolerance cost code link layers before after "
+        "break_even".split()
+    )
+
+
 def test_a_profile_has_what_is_documented():
     profile = set(dir(magics.Profile))
     assert profile >= set(

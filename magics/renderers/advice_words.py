@@ -136,11 +136,11 @@ def _error(one: Suggestion) -> str:
         return ""
     if one.error == 0:
         return "the result is the same bit for bit"
-    text = f"the result differs by {one.error:.1e} of the largest output"
+    text = f"the result differs by {units.power(one.error)} of the largest output"
     if one.tolerance is None:
         return text
     within = "within" if one.is_same else "more than"
-    return f"{text}, {within} the {one.tolerance:.0e} that counts as the same"
+    return f"{text}, {within} the {one.tolerance:g} that counts as the same"
 
 
 def _once(one: Suggestion) -> str:

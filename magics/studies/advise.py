@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from magics.errors import ConvProfileError
 from magics.measurement.environment import settings
 from magics.progress import part, report
-from magics.records.advice import NOT_TRIED, Suggestion
 from magics.session import Interrupted, profile, set_mode
 from magics.studies.changes import batches, findings, windows
 from magics.studies.changes.compiling import Compile
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from magics.options import Options
-    from magics.records import Advice
+    from magics.records import Advice, Suggestion
     from magics.studies.changes.context import Change, Context
     from magics.studies.trying import Lab
 
@@ -102,78 +101,72 @@ def _advised(lab: Lab, asked: Asked) -> Advice:
 def _suggestions(lab: Lab, asked: Asked) -> Iterator[Suggestion]:
     """Yield what becomes of one thing after another."""
     context = lab.context
-    reason = _untimed(context, asked.chosen)
     yield findings.checkerboard(context)
     yield windows.wide_dilation(context)
     yield windows.gridding(context, lambda code: _covered(context, code))
     yield findings.few_samples(context)
     yield findings.training_in_eval_mode(context)
-    steps: list[tuple[str, Callable[[float], Suggestion]]] = [
-        (change.name, _trial(lab, change, reason)) for change in (EvalMode(), *_CHANGES)
-    ]
-    if reason:
-        for _, step in steps:
-            yield step(0.0)
-        yield _trial(lab, Compile(), reason)(0.0)
-        return
-    warm(lab, asked.chosen)
-    steps += [
-        ("batch size", lambda _: batches.knee(lab, asked.model, asked.inputs, _profiling(asked),
-                                              _SWEEP_S * lab.budget_s)),
-        ("gradient accumulation", lambda share_s: batches.accumulation(lab, share_s)),
-        ("compile", _trial(lab, Compile(), "")),
-    ]  # fmt: skip
+    if not lab.untimed:
+        warm(lab, asked.chosen)
     share_s = _MOST_S * lab.budget_s
+    steps = list(_steps(lab, asked, share_s))
+    tried: list[Suggestion] = []
     for number, (name, step) in enumerate(steps):
         with part(0.1 + 0.9 * number / len(steps), 0.1 + 0.9 * (number + 1) / len(steps)):
             report(0.0, f"trying {name}")
-            if name == Compile.name and asked.chosen.budget is None:
-                lab.extend(_COMPILING_S)
-            yield step(share_s)
-        if name == "eval mode" and not context.backward:
-            _to_eval_mode(lab)
+            tried.append(step())
+        yield tried[-1]
+    best = _best_lines(tried)
+    if best is not None and _is_gain(tried[-1]):
+        yield lab.tried(Compile(best), share_s)
 
 
-def _trial(lab: Lab, change: Change, reason: str) -> Callable[[float], Suggestion]:
-    """Return what tries a change, or says why nothing is timed."""
+def _steps(
+    lab: Lab, asked: Asked, share_s: float
+) -> Iterator[tuple[str, Callable[[], Suggestion]]]:
+    """Yield what to try, one after another, and its name; compiling last."""
 
-    def untimed(_share_s: float) -> Suggestion:
-        found = change.variation(lab.context)
-        if isinstance(found, str):
-            return lab.tried(change, 0.0)
-        return Suggestion(name=change.name, verdict=NOT_TRIED, why=reason, link=change.link,
-                          code=found.shown(lab.context.call), layers=found.layers)  # fmt: skip
+    def trying(change: Change) -> tuple[str, Callable[[], Suggestion]]:
+        return change.name, lambda: lab.tried(change, share_s)
 
-    return untimed if reason else lambda share_s: lab.tried(change, share_s)
-
-
-def _untimed(context: Context, chosen: Options) -> str:
-    """Return why nothing can be timed, '' if it can."""
-    if not chosen.measure:
-        return "nothing was to be measured"
-    if context.device.type not in {"cpu", "cuda"}:
-        return f"there is no clock for the device {context.device}"
-    return ""
+    yield EvalMode.name, lambda: _eval_mode(lab, share_s)
+    yield from map(trying, _CHANGES)
+    sweep_s = _SWEEP_S * lab.budget_s
+    yield "batch size", lambda: batches.knee(lab, asked, sweep_s)
+    yield "gradient accumulation", lambda: batches.accumulation(lab, share_s)
+    yield Compile.name, lambda: _compiled(lab, asked.chosen, share_s)
 
 
-def _profiling(asked: Asked) -> dict[str, Any]:
-    """Return the options of a profile as they were given, but for those that a sweep has itself.
-
-    Without training, the model is swept in eval mode, as all else is tried in it.
-    """
-    mode = {} if asked.chosen.backward else {"mode": "eval"}
-    kept = {name: value for name, value in asked.options.items()
-            if name not in {"budget", "batch", "measure"}}  # fmt: skip
-    return kept | mode
-
-
-def _to_eval_mode(lab: Lab) -> None:
-    """Let what follows be measured in eval mode, as inference is to be."""
+def _eval_mode(lab: Lab, share_s: float) -> Suggestion:
+    """Try eval mode; what follows is measured in it, as inference is to be."""
+    found = lab.tried(EvalMode(), share_s)
     context = lab.context
-    if context.uncopyable or not any(item.training for item in context.target.modules.values()):
-        return
-    set_mode(context.target, "eval")
-    lab.renew()
+    training = any(item.training for item in context.target.modules.values())
+    if training and not context.uncopyable and not context.backward:
+        set_mode(context.target, "eval")
+        lab.renew()
+    return found
+
+
+def _compiled(lab: Lab, chosen: Options, share_s: float) -> Suggestion:
+    if chosen.budget is None:
+        lab.extend(_COMPILING_S)
+    return lab.tried(Compile(), share_s)
+
+
+_LINES = frozenset({ChannelsLast.name, FoldBatchNorm.name, FoldAndChannelsLast.name,
+                    PoolsChannelsLast.name})  # fmt: skip
+"""Changes that a compiled model may have as well."""
+
+
+def _best_lines(tried: list[Suggestion]) -> Suggestion | None:
+    """Return which of the changes of a model gained most, `None` if none did."""
+    gained = [one for one in tried if one.name in _LINES and _is_gain(one)]
+    return max(gained, key=lambda one: one.gain.value if one.gain else 0.0, default=None)
+
+
+def _is_gain(one: Suggestion) -> bool:
+    return one.is_same and one.gain is not None and one.gain.is_gain
 
 
 def _covered(context: Context, code: str) -> dict[str, float]:

@@ -115,7 +115,17 @@ def laboratory(stack: ExitStack, asked: Asked, usual_s: float) -> Lab:
         deadline=begin + budget_s / NANOSECOND,
         budget_s=budget_s,
         clock=cuda.clock() if device.type == "cuda" else None,
+        untimed=_untimed(device, chosen),
     )
+
+
+def _untimed(device: torch.device, chosen: Options) -> str:
+    """Return why nothing can be timed, '' if it can."""
+    if not chosen.measure:
+        return "nothing was to be measured"
+    if device.type not in {"cpu", "cuda"}:
+        return f"there is no clock for the device {device}"
+    return ""
 
 
 _COUNTING = {"measure": False, "memory": False, "roofline": False, "kernels": False,

@@ -57,6 +57,7 @@ class Lab:
         deadline: When to be ready [ns].
         budget_s: How long all of it may take [s].
         clock: The clock of the device, if it has one of its own.
+        untimed: Why nothing can be timed, '' if it can.
         contention: Most that others disturbed, wall over processor time; 1 on a quiet machine.
         lately: How much they disturbed what was measured last.
         raised: Messages of warnings that torch gave while something was tried.
@@ -66,6 +67,7 @@ class Lab:
     deadline: float
     budget_s: float
     clock: Clock | None = None
+    untimed: str = ""
     contention: float = 1.0
     lately: float = 1.0
     raised: dict[str, None] = field(default_factory=dict)
@@ -134,11 +136,13 @@ class Lab:
         return Runner(run, setting, settled=settled)
 
     def too_long(self, more_s: float = 0.0) -> str:
-        """Return why there is no time to try something, '' if there is.
+        """Return why something can't be timed, or not in what is left, '' if it can.
 
         Args:
             more_s: What it takes besides runs of the model [s].
         """
+        if self.untimed:
+            return self.untimed
         needed = _RUNS * self.length_s + more_s
         left = max(0.0, self.left_s)
         if needed <= left:

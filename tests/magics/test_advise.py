@@ -361,6 +361,15 @@ def test_where_there_is_no_clock_only_shapes_are_looked_at():
     assert found["checkerboard"].verdict == "look at"
     assert found["channels_last"].why == "there is no clock for the device meta"
     assert all(one.before is None for one in found)
+    assert {one.name for one in found} == EVERY
+
+
+def test_without_measuring_it_is_said_what_there_is_to_look_at_and_to_try():
+    found = magics.advise(needy(), NEEDY_INPUT, measure=False)
+    assert found["gridding"].verdict == "look at"
+    assert found["fold batch norm"].why == "nothing was to be measured"
+    assert "fuse_conv_bn_eval" in found["fold batch norm"].code
+    assert {one.name for one in found} == EVERY
 
 
 def test_subnormal_numbers_are_found_and_the_flag_is_put_back():

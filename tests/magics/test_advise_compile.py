@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 import snapshot
 import torch
-from advised import shortly
+from advised import fake_clock, shortly
 from nets import CONV, SQUARE
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import magics
 from magics.studies.changes.compiling import Compile
@@ -89,6 +90,28 @@ def test_where_dropout_draws_other_numbers_nothing_is_compared(monkeypatch):
     one = magics.advise(model, *SQUARE(), backward=True, **QUICK)["compile"]
     assert one.error is None
     assert one.verdict in {"helps", "no gain", "hurts"}
+
+
+def test_what_gains_is_compiled_as_well_where_compiling_gains(monkeypatch):
+    def compiled(model):
+        """Fold, as a compiler might."""
+        if isinstance(model[1], nn.BatchNorm2d):
+            return nn.Sequential(fuse_conv_bn_eval(model[0], model[1]), model[2])
+        return model
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    model = nn.Sequential(CONV(), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    with fake_clock(monkeypatch):
+        found = magics.advise(model, *SQUARE(), **QUICK)
+    both = found["fold batch norm and compile"]
+    assert both.gain.value == pytest.approx(1.35 / 1.05)  # see `ticking`
+    assert both.code.splitlines()[-1] == "model = torch.compile(model)"
+    assert "fuse_conv_bn_eval" in both.code
+    monkeypatch.setattr(torch, "compile", lambda model: model)
+    with fake_clock(monkeypatch):
+        found = magics.advise(model, *SQUARE(), **QUICK)
+    assert found["compile"].verdict == "no gain"
+    assert "fold batch norm and compile" not in {one.name for one in found}
 
 
 @pytest.mark.slow

@@ -91,3 +91,10 @@ def test_what_is_missing_is_a_dash_and_nothing_is_zero():
     assert scale.text(None) == units.MISSING
     assert scale.text(0) == "0"
     assert scale.text(1e-9) == "<0.001"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2.34e-7, "2.3e-07"), (0.5, "5.0e-01"), (0, "0.0e+00")]
+)
+def test_what_may_be_very_small_is_written_with_its_power(value, text):
+    assert units.power(value) == text

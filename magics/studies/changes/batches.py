@@ -23,10 +23,9 @@ from magics.studies.changes.telling import in_a_line, none
 from magics.studies.outcomes import Outcome, difference, training_step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from magics.records import SweepPoint
     from magics.studies.changes.copies import Copy
+    from magics.studies.preparing import Asked
     from magics.studies.trying import Lab
 
 _TOLERANCE = 1e-4
@@ -42,16 +41,12 @@ _LARGER = {
 """What a larger batch costs, in inference and in training."""
 
 
-def knee(
-    lab: Lab, model: object, inputs: tuple[object, ...], options: Mapping[str, Any], budget_s: float
-) -> Suggestion:
+def knee(lab: Lab, asked: Asked, budget_s: float) -> Suggestion:
     """Sweep over batch sizes, and find the one from which on a sample takes no less.
 
     Args:
         lab: Knows the model.
-        model: As the user gave it.
-        inputs: The same.
-        options: Options of a profile.
+        asked: The model and its inputs as the user gave them.
         budget_s: How long it may take [s].
     """
     name = "batch size"
@@ -70,7 +65,8 @@ def knee(
                        if batch * 2**power <= max(_LEAST_LARGEST, _LARGEST * batch))]  # fmt: skip
     try:
         sweep = import_module("magics.studies.sweep").sweep
-        found = sweep(model, *inputs, **{**options, "batch": values, "budget": budget_s})
+        options = {**_profiling(asked), "batch": values, "budget": budget_s}
+        found = sweep(asked.model, *asked.inputs, **options)
     except Exception as error:  # noqa: BLE001, a model may raise anything at another size
         return told(NOT_TRIED, in_a_line(error))
     points: dict[int, SweepPoint] = {
@@ -102,6 +98,17 @@ def knee(
         cost=_LARGER[lab.context.backward],
     )
     return replace(result, verdict=HELPS) if result.gain and result.gain.is_gain else result
+
+
+def _profiling(asked: Asked) -> dict[str, Any]:
+    """Return the options of a profile as they were given, but for those that a sweep has itself.
+
+    Without training, the model is swept in eval mode, as all else is tried in it.
+    """
+    mode = {} if asked.chosen.backward else {"mode": "eval"}
+    kept = {name: value for name, value in asked.options.items()
+            if name not in {"budget", "batch", "measure"}}  # fmt: skip
+    return kept | mode
 
 
 def batch_of(lab: Lab) -> int:
