@@ -177,7 +177,8 @@ def interval(ratio: Ratio) -> str:
 def legend(spread: Spread) -> str:
     """Explain the columns."""
     clocks = {rank.profile.environment.get("clock", "") for rank in spread.ranks}
-    how = "processor time" if clocks == {"cpu"} else "the clocks of the profiles"
+    names = {"cpu": "processor time", "wall": "the wall clock", "cuda": "CUDA events"}
+    how = " and ".join(sorted(names.get(clock, "a clock") for clock in clocks))
     return (
         f"fastest, median, slowest: medians of the ranks' times, by {how}, while all ranks worked "
         f"and none waited for another; spread: by how much the slowest takes longer than the "
