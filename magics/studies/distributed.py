@@ -120,7 +120,7 @@ def _spread(
 ) -> Spread | None:
     with ExitStack() as stack:
         work = ranks.each(lambda: _prepared(stack, ranks, load(), inputs, options))
-        same_model.ensured(ranks, work.watch, work.aim.model or work.model)
+        same_model.ensured(ranks, work.watch, work.aim.model or work.model, work.aim.title)
         with part(_READ, _TIMED):
             ranks.each(lambda: _measure(ranks, work.watch))
         with part(_TIMED, _STEPPED):
@@ -241,7 +241,8 @@ def _measure(ranks: Ranks, watch: Stopwatch) -> None:
 def _steps(ranks: Ranks, work: _Work, budget_s: float | None) -> steps.Steps:
     """Time training steps; none where there is nothing to synchronise."""
     parameters = work.aim.parameters().values()
-    if work.watch.timings.no_backward or not any(item.requires_grad for item in parameters):
+    wanted = any(item.requires_grad for item in parameters)
+    if not all(ranks.told(wanted and not work.watch.timings.no_backward)):
         work.warnings.append("Nothing has a gradient: there is nothing for ranks to communicate.")
         return steps.Steps()
     torch.set_num_threads(work.threads)

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
     from magics.measurement.timing import Stopwatch
 
 
-def ensured(ranks: Ranks, watch: Stopwatch, model: nn.Module) -> None:
+def ensured(ranks: Ranks, watch: Stopwatch, model: nn.Module, title: str) -> None:
     """Complain where layers or parameters are others than on the first rank.
+
+    Args:
+        ranks: All of them; each calls this at once.
+        watch: Times the layers here.
+        model: What the parameters are of.
+        title: Name of the model, and of what it came in.
 
     Raises:
         InputError: If they are, on all ranks.
     """
-    layers = [f"layer {name!r}, {kind}" for name, _, kind in steps.layers(watch)]
+    layers = [title, *(f"layer {name!r}, {kind}" for name, _, kind in steps.layers(watch))]
     parameters = [
         f"parameter {name!r} of {tuple(item.shape)}{'' if item.requires_grad else ', frozen'}"
         for name, item in model.named_parameters()

@@ -157,6 +157,8 @@ def test_ranks_may_have_inputs_of_their_own(data_parallel):
     ("what", "message"),
     [
         ("a shape", "ForwardError: model: expects 3 channels in dimension 1 (got 1x5x8x8)"),
+        ("nothing to reduce", "nothing"),
+        ("another class", "than on rank 0 (got HalfUsed instead of Sequential); build the same"),
         ("one rank", "ForwardError: rank 1: model: the model raised RuntimeError: out of luck"),
         ("other layers", "rank 1: another model than on rank 0 (got nothing instead of layer '1'"),
         ("other parameters", "(got parameter 'weight' of (5, 3, 3, 3) instead of parameter 'wei"),

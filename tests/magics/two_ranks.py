@@ -146,7 +146,10 @@ def said(model, *inputs, **options):
 def complaints():
     square = "1x3x8x8"
     other = nn.Sequential(*[nn.Conv2d(3, 4, 3), nn.ReLU()][: 2 - RANK])
+    frozen = nn.Conv2d(3, 4, 3).requires_grad_(requires_grad=False)
     return {
+        "nothing to reduce": said(frozen, square, budget=0.1),
+        "another class": said((nn.Sequential, HalfUsed)[RANK](nn.Conv2d(3, 4, 3)), square),
         "a shape": said(nn.Conv2d(3, 4, 3), "1x5x8x8"),
         "one rank": said(Unlucky(3, 4, 3), square),
         "other layers": said(other, square),
