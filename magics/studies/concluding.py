@@ -51,9 +51,11 @@ def concluded(
 
 def _finished(one: Suggestion, measured: int) -> Suggestion:
     """Return a suggestion with its verdict, its interval sharing the level with all others."""
-    if one.before is None or one.bytes_before is not None or not one.paired:
-        return replace(one, claims=max(1, measured)) if one.before and one.paired else one
-    one = replace(one, claims=max(1, measured))
+    if one.before is None:
+        return one
+    one = replace(one, claims=measured)
+    if one.bytes_before is not None:
+        return one  # it is about memory, whatever the time
     if one.name == EvalMode.name and one.error:
         return replace(one, verdict=LOOK_AT)
     verdict = judged(one)

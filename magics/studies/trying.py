@@ -72,7 +72,7 @@ class Lab:
     lately: float = 1.0
     raised: dict[str, None] = field(default_factory=dict)
     _baseline: Copy | None = None
-    _reference: Outcome | None = None
+    _reference: Outcome = field(default_factory=lambda: Outcome([], {}))
     _length_s: float = 0.0
 
     @property
@@ -87,7 +87,7 @@ class Lab:
 
     def renew(self) -> None:
         """Forget the baseline: the model to copy from is in another mode now."""
-        self._baseline = self._reference = None
+        self._baseline = None
 
     def baseline(self) -> Copy:
         """Return the copy that is run as it is, after comparing and warming it up once."""
@@ -238,7 +238,8 @@ class Lab:
         # What was worth making is worth a few rounds, even if making it took all that was left.
         budget_s = min(share_s, max(_LEAST_S, self.left_s))
         measured, contention = race.measured([before, after], budget_s)
-        self._length_s = median(before.wall)  # others may have come or gone
+        if not before.settled:
+            self._length_s = median(before.wall)  # others may have come or gone
         self.contention, self.lately = max(self.contention, contention), contention
         return measured
 
@@ -248,7 +249,6 @@ class Lab:
         `None` where it is not the same because random numbers are not.
         """
         self.baseline()
-        assert self._reference is not None  # noqa: S101, the baseline has run
         error = difference(self._reference, found)
         return None if error and error > tolerance and self._is_random(still=still) else error
 

@@ -86,7 +86,7 @@ def knee(lab: Lab, asked: Asked, budget_s: float) -> Suggestion:
             f"larger batches take no less for a sample (within 10 %): "
             f"{units.seconds(given.median_s)} each in a batch of {batch} (tried: {tried})",
         )
-    result = told(
+    return told(
         NO_GAIN,
         f"a sample takes {units.seconds(given.median_s)} in a batch of {batch}, "
         f"{units.seconds(there.median_s)} in one of {best}"
@@ -97,7 +97,6 @@ def knee(lab: Lab, asked: Asked, budget_s: float) -> Suggestion:
         paired=False,
         cost=_LARGER[lab.context.backward],
     )
-    return replace(result, verdict=HELPS) if result.gain and result.gain.is_gain else result
 
 
 def _profiling(asked: Asked) -> dict[str, Any]:
