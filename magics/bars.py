@@ -27,6 +27,7 @@ _PLACES = 24
 _MINUTE_S = 60
 _MISSING = "\u2591"
 _DONE = "\u2588"
+_LINE = "display:flex;align-items:center;gap:8px;padding:2px 8px;font-size:12px"
 
 
 class Bar:
@@ -115,8 +116,9 @@ class NotebookShower(Shower):
         self._handle.update(
             {
                 "text/plain": f"{_drawn(done, 'utf-8')} {text}",
-                "text/html": f'<progress max="1" value="{done:.3f}" '
-                f'aria-label="convprofile"></progress> {escape(text)}',
+                "text/html": f'<div style="{_LINE}"><progress max="1" value="{done:.3f}" '
+                f'aria-label="convprofile" style="width:160px;height:10px"></progress>'
+                f"<span>{escape(text.strip())}</span></div>",
             },
             raw=True,
         )
