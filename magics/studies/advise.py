@@ -19,7 +19,7 @@ from magics.studies.changes.folding import (
 from magics.studies.changes.layout import ChannelsLast, PoolsChannelsLast
 from magics.studies.changes.settings import BFloat16, EvalMode, FlushDenormals, NoGrad, Threads
 from magics.studies.concluding import concluded
-from magics.studies.preparing import Asked, laboratory, warm
+from magics.studies.preparing import READ, Asked, laboratory, warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +45,9 @@ _CHANGES: tuple[Change, ...] = (
     Threads(every=True),
 )
 """In the order in which they are tried; compiling comes last, with what is left of the budget."""
+
+_LOOKED = 0.1
+"""Share of the work that is done when shapes have been looked at."""
 
 _MOST_S, _SWEEP_S = 0.05, 0.2
 """Shares of the budget that one change takes at most, and the sweep over batches."""
@@ -112,7 +115,8 @@ def _suggestions(lab: Lab, asked: Asked) -> Iterator[Suggestion]:
     steps = list(_steps(lab, asked, share_s))
     tried: list[Suggestion] = []
     for number, (name, step) in enumerate(steps):
-        with part(0.1 + 0.9 * number / len(steps), 0.1 + 0.9 * (number + 1) / len(steps)):
+        piece = (1 - _LOOKED) / len(steps)
+        with part(_LOOKED + number * piece, _LOOKED + (number + 1) * piece):
             report(0.0, f"trying {name}")
             tried.append(step())
         yield tried[-1]
@@ -176,8 +180,9 @@ def _covered(context: Context, code: str) -> dict[str, float]:
     made = context.copied()
     exec(code, made.namespace)  # noqa: S102, the lines that the user is shown
     try:
-        again = profile(made.namespace["model"], *context.args, kwargs=dict(context.kwargs),
-                        measure=False)  # fmt: skip
+        with part(READ, _LOOKED):
+            again = profile(made.namespace["model"], *context.args, kwargs=dict(context.kwargs),
+                            measure=False)  # fmt: skip
     except ConvProfileError:
         return {}
     return {layer.name: layer.receptive_field.coverage for layer in again.layers

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import ExitStack
 
-_READ = 0.05
+READ = 0.05
 """Share of the work that is done when the model has been read."""
 
 _PROBE_S = 0.25
@@ -81,7 +81,7 @@ def laboratory(stack: ExitStack, asked: Asked, usual_s: float) -> Lab:
     """
     begin = WALL.read()
     report(0.0, "reading the model")
-    with part(0.0, _READ):
+    with part(0.0, READ):
         counts = profile(asked.model, *asked.inputs, **{**asked.options, **_COUNTING})
     gradients = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     work, uncopyable = _copied(asked.aim)

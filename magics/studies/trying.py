@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics import units
-from magics.measurement.clock import NANOSECOND, WALL
+from magics.measurement.clock import CPU, NANOSECOND, WALL
 from magics.measurement.racing import LEAST_ROUNDS, Race, Runner
 from magics.records.advice import (
     CHANGES,
@@ -202,6 +202,8 @@ class Lab:
         before, after = self.raced(plain, runner, share_s, wall_only="num_threads" in lines)
         if found.slow_start and once_s is not None:
             once_s += max(0.0, first_s - after.median_s)
+        if once_s is not None and after.clock == CPU.name:
+            once_s /= self.lately  # undisturbed, as the times are that it is to be paid back with
         tolerance = self.context.same if found.tolerance is None else found.tolerance
         return Suggestion(
             name=change.name,
@@ -283,8 +285,15 @@ def _told(
 
 @contextmanager
 def _listened(raised: dict[str, None]) -> Iterator[None]:
-    """Keep warnings from being printed, or raised, and take note of them."""
+    """Keep warnings from being printed, or raised, and take note of them.
+
+    What torch says of its own future is no concern of the model's.
+    """
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield
-    raised.update((str(item.message).partition("\n")[0], None) for item in found)
+    raised.update(
+        (str(item.message).partition("\n")[0], None)
+        for item in found
+        if not issubclass(item.category, DeprecationWarning | FutureWarning)
+    )

@@ -3,6 +3,7 @@
 import copy
 import re
 import signal
+import warnings
 
 import pytest
 import snapshot
@@ -21,9 +22,11 @@ from torch import nn
 from torch.nn import functional
 
 import magics
+from magics.progress import reported_to
 from magics.records import Advice, Ratio
 from magics.records.advice import VERDICTS
 from magics.session import Interrupted
+from magics.studies.changes.settings import bf16_unit
 
 QUICK = {"budget": 600.0}
 """No machine is so busy that this would not last; see `shortly`."""
@@ -327,6 +330,47 @@ def test_a_model_that_writes_to_its_input_gets_the_same_input_every_time():
     assert snapshot.tensor_facts(x) == before
     assert found["no_grad"].error == 0
     assert found["channels_last"].error <= 1e-5
+
+
+def test_what_torch_warns_of_is_told_but_not_what_it_says_of_its_own_future():
+    def forward(net, x):
+        if x.is_contiguous(memory_format=torch.channels_last):
+            warnings.warn("slow in this layout\nand more", stacklevel=1)
+            warnings.warn("soon gone", DeprecationWarning, stacklevel=1)
+        return net.conv(x)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = magics.advise(Calls(forward, conv=CONV()).eval(), *SQUARE(), **QUICK)
+    assert found["channels_last"].verdict != "not tried"
+    assert found.warnings[-1] == "While trying, torch warned: slow in this layout"
+
+
+def test_progress_goes_on_from_beginning_to_end_and_says_what_is_tried():
+    told = []
+
+    class Receiver:
+        def report(self, done, text):
+            told.append((done, text))
+
+        def close(self):
+            told.append((1.0, "closed"))
+
+    with reported_to(Receiver()):
+        magics.advise(needy(), NEEDY_INPUT, **QUICK)
+    shares = [done for done, _ in told]
+    assert shares == sorted(shares)
+    assert {f"trying {name}" for name in ("no_grad", "fold batch norm", "compile")} <= {
+        text for _, text in told
+    }
+
+
+@pytest.mark.parametrize(("capability", "has"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_a_gpu_has_bfloat16_units_from_compute_capability_8_on(monkeypatch, capability, has):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    said = bf16_unit(torch.device("cuda"))
+    assert said.startswith("has") == has
+    assert f"{capability[0]}.{capability[1]}" in said
 
 
 def test_a_model_that_runs_only_once_is_one_clear_error():
