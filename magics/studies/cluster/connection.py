@@ -104,11 +104,12 @@ def _told(on: object) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        root: BaseException = error
-        while root.__cause__ is not None:
-            root = root.__cause__
+        reason = f"nothing within {_CONNECT_S:g} s"
+        cause: BaseException | None = error
+        while cause is not None:
+            reason, cause = str(cause) or reason, cause.__cause__
         raise InputError(
-            f"on: no cluster answers (got {_address(on)}: {root}); start it, or {_HINT}"
+            f"on: no cluster answers (got {_address(on)}: {reason}); start it, or {_HINT}"
         ) from error
 
 
@@ -121,7 +122,9 @@ async def _reached(on: object) -> None:
     """
     security = getattr(on, "security", None) or Security()
     arguments = security.get_connection_args("client")
-    comm = await connect(_address(on), timeout=_CONNECT_S, **arguments)
+    trying = connect(_address(on), timeout=_CONNECT_S, **arguments)
+    # dask would wait without end for a server that says nothing; let its own reasons come first.
+    comm = await asyncio.wait_for(trying, _CONNECT_S * 1.2)
     await comm.close()
 
 

@@ -6,23 +6,23 @@ They come and go while a sweep runs; the scheduler is asked now and then.
 from __future__ import annotations
 
 import pickle
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from distributed.client import ClosedClientError
 
 from magics.errors import InputError
 from magics.studies.cluster import LostError, worker
 from magics.studies.cluster.pinning import Host, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from distributed import Client
 
 _NAMED = 3
 """How many workers a message names at most."""
-
-UNREACHABLE = (OSError, AttributeError, RuntimeError)
-"""What dask raises when there is no scheduler any more: a client has none then."""
 
 _RUNNING = "running"
 """dask's word for a worker that takes tasks."""
@@ -105,8 +105,7 @@ class Crew:
         """Give a worker no more points, for it can't run any."""
         if slot.address in self.slots:
             self._leave(slot.address)
-        self.unfit[slot.address] = reason
-        self._say(f"No points were run by {slot.address}: {reason}")
+        self._leave_out(slot.address, reason)
 
     def give_up(self) -> None:
         """Say why nobody can run a point.
@@ -158,17 +157,16 @@ class Crew:
 
     def _present(self) -> dict[str, str | None]:
         """Return the names of all workers by address; `None` for one that takes no tasks now."""
-        try:
+        with reaching():
             listed = self.client.scheduler_info(n_workers=-1)["workers"]
-        except UNREACHABLE as error:
-            raise LostError(
-                f"on: the scheduler doesn't answer any more (got {told(error)}); start it "
-                f"again and resume",
-            ) from error
         return {
             address: str(about["name"]) if about["status"] == _RUNNING else None
             for address, about in listed.items()
         }
+
+    def _leave_out(self, address: str, reason: str) -> None:
+        self.unfit[address] = reason
+        self._say(f"No more points were run by {address}: {reason}")
 
     def _leave(self, address: str) -> None:
         slot = self.slots.pop(address)
@@ -183,13 +181,14 @@ class Crew:
             new: Their names by address.
         """
         message = worker.Message(worker.facts).packed()
-        answers = self.client.run(pickle.loads, message, workers=list(new), on_error="return")
+        with reaching():
+            answers = self.client.run(pickle.loads, message, workers=list(new), on_error="return")
         processes = {slot.facts.process for slot in self.slots.values()}
         for address, answer in answers.items():
             if isinstance(answer, OSError):  # gone already
                 continue
             if isinstance(answer, Exception):
-                self.unfit[address] = told(answer)
+                self._leave_out(address, told(answer))
             elif answer.process in processes:
                 self._twins.add(address)
             else:
@@ -228,6 +227,23 @@ class Crew:
     def _say(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Say in one line that the scheduler is lost.
+
+    Raises:
+        LostError: If it is.
+    """
+    try:
+        yield
+    except (OSError, AttributeError, RuntimeError, ClosedClientError) as error:
+        # A client without a scheduler has lost some of its attributes, too.
+        raise LostError(
+            f"on: the scheduler doesn't answer any more (got {told(error)}); start it again and "
+            f"resume",
+        ) from error
 
 
 def told(error: BaseException) -> str:

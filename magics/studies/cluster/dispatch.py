@@ -13,7 +13,8 @@ from distributed import CancelledError, KilledWorker
 
 from magics.records import SweepPoint
 from magics.records.sweep import FAILED
-from magics.studies.cluster.crew import UNREACHABLE, told
+from magics.studies.cluster import LostError
+from magics.studies.cluster.crew import reaching, told
 from magics.studies.cluster.parcels import Parcels, device_of, threads_of
 
 if TYPE_CHECKING:
@@ -108,9 +109,17 @@ class Dispatch:
                 self._wait()
         finally:
             # A worker still ends the point that it has: nothing stops a thread from outside.
-            with suppress(*UNREACHABLE):
-                self.client.cancel([run.future for run in self._running.values()])
+            with suppress(LostError):
+                self._drop(*self._running.values())
                 parcels.forget()
+
+    def _drop(self, *runs: _Run) -> None:
+        """Let the cluster forget points, whoever still holds on to them here."""
+        futures = [run.future for run in runs]
+        with reaching():
+            self.client.cancel(futures)
+        for future in futures:
+            future.release()
 
     def _has_next(self) -> bool:
         """Return whether a point is to be run now; it waits then."""
@@ -129,7 +138,8 @@ class Dispatch:
             taken = self.crew.take(threads=threads, device=device)
             if taken is None:  # too little is free for this one
                 return
-            run = _Run(errand, *taken, parcels.send(errand.task, *taken))
+            with reaching():
+                run = _Run(errand, *taken, parcels.send(errand.task, *taken))
             self._waiting.popleft()
             self._running[run.future.key] = run
             run.future.add_done_callback(self._arrived.put)
@@ -157,7 +167,7 @@ class Dispatch:
         for key, run in list(self._running.items()):
             if run.slot.address in gone:
                 del self._running[key]
-                self.client.cancel([run.future])
+                self._drop(run)
                 self._lose(run)
         if self.crew.slots:
             self._manned = self._looked
@@ -171,6 +181,7 @@ class Dispatch:
         except (CancelledError, KilledWorker):
             self.crew.release(run.slot)
             self._look()  # it may be the scheduler that is lost
+            self._drop(run)
             self._lose(run)
         except Exception as error:  # noqa: BLE001, whatever stands in the way of loading a model
             if isinstance(error, TimeoutError) and run.future.status != "error":
@@ -181,6 +192,7 @@ class Dispatch:
             else:
                 # What the model raises is told in a point: this worker can't run any.
                 self.crew.exclude(run.slot, told(error))
+                self._drop(run)
                 self._waiting.appendleft(run.errand)
         else:
             self.crew.release(run.slot)

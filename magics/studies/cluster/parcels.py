@@ -22,7 +22,7 @@ from magics.measurement.environment import device_of as device_of_tensors
 from magics.measurement.modules import target
 from magics.measurement.operators import tensors_in
 from magics.studies.cluster import worker
-from magics.studies.cluster.crew import told
+from magics.studies.cluster.crew import reaching, told
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -79,7 +79,10 @@ class Parcels:
         """Let the cluster forget what was sent."""
         futures = [future for _, future in self._sent.values()]
         self._sent.clear()
-        self.client.cancel(futures)
+        with reaching():
+            self.client.cancel(futures)
+        for future in futures:
+            future.release()
 
     def _common(self, task: Task) -> Future[bytes]:
         """Return what is the same for all tasks, as bytes that are somewhere in the cluster.
