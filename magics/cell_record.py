@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from magics import units
 from magics.measurement.clock import NANOSECOND
+from magics.measurement.contention import CONTENDED
 from magics.measurement.environment import settings
 from magics.records import LayerProfile, Measurement, Profile, Uncounted
 
@@ -52,7 +53,9 @@ def joined(seen: Seen, error: BaseException | None, threads: int, *, measure: bo
         params=max(seen.params, sum(entry.params for entry in rows)),
         uncounted=tuple(_uncounted(seen)),
         warnings=tuple(_warnings(seen, rows, error, measure=measure)),
-        environment=settings(seen.modes, shown) | {"threads": str(threads)},
+        environment=settings(seen.modes, shown)
+        | {"threads": str(threads)}
+        | ({"contention": units.ratio(seen.contention, 2)} if measure else {}),
         memory=_memory(seen),
         plain=_once(outside) if measure else None,
         plain_backward=_once(backwards) if backwards else None,
@@ -146,6 +149,12 @@ def _warnings(
             f"on this machine included, and so is the cost of the clocks (some "
             f"{units.seconds(seen.looking_ns * NANOSECOND)} for {calls:,} calls).",
         )
+        if seen.contention >= CONTENDED and seen.devices == {"cpu"}:
+            found.append(
+                f"Other programs kept this machine busy: layers took {seen.contention:.1f} times "
+                f"the processor time of their thread, so that what bounds them is uncertain; run "
+                f"the cell again on a quiet machine.",
+            )
     if seen.compiled:
         names = ", ".join(sorted(seen.compiled))
         found.append(

@@ -54,6 +54,7 @@ class LiveTimes:
         older = node_number()
         inner = self._thread.inner
         inner.append(0)
+        working = time.thread_time_ns()
         begin = read()
         try:
             result = function(*args, **kwargs)
@@ -64,6 +65,9 @@ class LiveTimes:
         own = spent - inner.pop()
         if inner:
             inner[-1] += spent
+        else:
+            self._seen.calls_ns += spent
+            self._seen.working_ns += time.thread_time_ns() - working
         return Timed(result, own, spent, older)
 
     def take_back(self, timed: Timed) -> None:

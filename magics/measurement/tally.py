@@ -116,6 +116,8 @@ class Seen:
         whole_ns: Time of the cell [ns].
         backward_ns: Time of the backward passes in it [ns].
         looking_ns: Time that looking took of it, what was measured of it [ns].
+        calls_ns: Time of the calls of layers [ns].
+        working_ns: What a processor worked on the threads that made them, meanwhile [ns].
         params: Parameters of all modules that were called.
         modes: Whether modules were in train mode, by what they said.
         devices: Devices of what layers gave out.
@@ -131,6 +133,8 @@ class Seen:
     whole_ns: int = 0
     backward_ns: int = 0
     looking_ns: int = 0
+    calls_ns: int = 0
+    working_ns: int = 0
     params: int = 0
     modes: set[bool] = field(default_factory=set)
     devices: set[str] = field(default_factory=set)
@@ -140,6 +144,11 @@ class Seen:
     other_saved_bytes: int = 0
     uncounted: Counter[tuple[str, str]] = field(default_factory=Counter)
     compiled: set[str] = field(default_factory=set)
+
+    @property
+    def contention(self) -> float:
+        """Wall over processor time of the layers; 1 where nobody else worked on the machine."""
+        return max(1.0, self.calls_ns / self.working_ns) if self.working_ns else 1.0
 
     def count_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Count the parameters of a module."""

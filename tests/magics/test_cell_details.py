@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import magics
 from magics.cell import profile_cell
-from magics.measurement import device
+from magics.measurement import device, live_times
 from magics.records import Ceilings
 
 CEILINGS = Ceilings(
@@ -269,3 +269,13 @@ def test_a_record_with_all_of_that_comes_back_from_json():
     _, found = profiled(Mixed(), torch.rand(2, 3, 8, 8))
     assert magics.Profile.from_json(found.to_json()) == found
     assert json.loads(found.to_json())
+
+
+@pytest.mark.parametrize(("times", "is_said"), [(1, False), (9, True)])
+def test_a_busy_machine_is_told(monkeypatch, times, is_said):
+    clock = iter(range(0, 10**9, 1000))
+    monkeypatch.setattr(live_times, "read", lambda: next(clock) * times)
+    monkeypatch.setattr(live_times.time, "thread_time_ns", lambda: next(clock))
+    net = nn.Conv2d(1, 1, 1)
+    found = profile_cell(lambda: net(torch.rand(1, 1, 4, 4)), {"net": net}).profile
+    assert any("kept this machine busy" in text for text in found.warnings) == is_said
