@@ -9,7 +9,7 @@ from magics.errors import ConvProfileError
 from magics.measurement.environment import settings
 from magics.progress import part, report
 from magics.session import Interrupted, profile, set_mode
-from magics.studies.changes import batches, findings, windows
+from magics.studies.changes import accumulation, batches, findings, windows
 from magics.studies.changes.compiling import Compile
 from magics.studies.changes.folding import (
     BiasBeforeBatchNorm,
@@ -137,7 +137,7 @@ def _steps(
     yield from map(trying, _CHANGES)
     sweep_s = _SWEEP_S * lab.budget_s
     yield "batch size", lambda: batches.knee(lab, asked, sweep_s)
-    yield "gradient accumulation", lambda: batches.accumulation(lab, share_s)
+    yield "gradient accumulation", lambda: accumulation.accumulation(lab, share_s)
     yield Compile.name, lambda: _compiled(lab, asked.chosen, share_s)
 
 

@@ -64,7 +64,7 @@ def outcome(made: Copy, *, backward: bool, seed: int = SEED, still: bool = True)
         still: Let dropout do nothing: in another layout it leaves out other elements.
     """
     torch.manual_seed(seed)
-    with made.inputs_watched(), _without_dropout(made) if still else nullcontext():
+    with made.inputs_watched(), without_dropout(made) if still else nullcontext():
         result = made.call()
     outputs = [tensor.detach().clone() for tensor in tensors_within(result)]
     if not backward:
@@ -85,7 +85,8 @@ def outcome(made: Copy, *, backward: bool, seed: int = SEED, still: bool = True)
 
 
 @contextmanager
-def _without_dropout(made: Copy) -> Iterator[None]:
+def without_dropout(made: Copy) -> Iterator[None]:
+    """Let dropout do nothing for a while."""
     model = made.namespace["model"]
     layers = [module for module in (model.modules() if isinstance(model, nn.Module) else ())
               if isinstance(module, nn.modules.dropout._DropoutNd) and module.training]  # noqa: SLF001, the base of all of them  # fmt: skip

@@ -141,6 +141,18 @@ def test_without_a_batch_norm_gradients_of_pieces_add_up_to_those_of_the_batch(t
     assert "batch norm" in training["gradient accumulation"].why
 
 
+def test_dropout_and_inputs_without_a_batch_are_no_obstacle_to_pieces():
+    def forward(net, x, scale):
+        return net.last(net.drop(net.conv(x))) * scale
+
+    net = Calls(forward, conv=CONV(), drop=nn.Dropout(), last=nn.Conv2d(4, 4, 3))
+    x, scale = torch.randn(8, 3, 16, 16), torch.tensor(2.0)
+    found = magics.advise(net, x, scale, backward=True, **QUICK)["gradient accumulation"]
+    assert found.verdict == "helps"
+    assert found.error < 1e-5
+    assert found.code.splitlines()[0] == "for x0 in x0.chunk(4):"
+
+
 def test_in_training_nothing_is_said_that_holds_in_inference_only(training):
     for name in ("no_grad", "fold batch norm", "eval mode"):
         assert training[name].verdict == "does not apply"
