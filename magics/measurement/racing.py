@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
 from magics.measurement.contention import CONTENDED, Contention
-from magics.measurement.process import without_collection
+from magics.measurement.process import steady
 from magics.records import Measurement
 from magics.records.ratio import of_times
 
@@ -113,7 +113,7 @@ class Race:
         processor = CPU if self.threads == 1 else PROCESS
         shortest = min(runner.length(clock) for runner in runners)
         runs = max(1, ceil(_REPLICATE_S / max(shortest, 1e-7)))
-        with without_collection():
+        with steady(0):
             rounds, length = 0, 0
             while rounds < LEAST_ROUNDS or (
                 rounds < _MOST_ROUNDS

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from magics.measurement.backward import differentiable, nodes_behind
 from magics.measurement.clock import NANOSECOND, WALL, Clock
+from magics.measurement.process import steady
 from magics.progress import report
 
 if TYPE_CHECKING:
@@ -141,16 +142,11 @@ def taken(
         settings={name: str(getattr(model, name, "")) for name in _SETTINGS}
         | {"bucket_cap_mb": f"{model.bucket_bytes_cap / _MIB:g}"},
     )
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()
     try:
-        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        with steady(), torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             rounds = _Rounds(ranks, runner, model, _wall(device))
             rounds.take(found, budget_s)
     finally:
-        if collecting:
-            gc.enable()
         runner.put_back()
     return found
 

@@ -21,6 +21,7 @@ from magics.errors import ConvProfileError, ForwardError
 from magics.measurement.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
 from magics.measurement.contention import CONTENDED, Contention
 from magics.measurement.pace import Pace
+from magics.measurement.process import steady
 from magics.measurement.runs import Meter
 from magics.measurement.timings import Timings
 from magics.progress import report
@@ -166,17 +167,13 @@ def together(watches: Sequence[Stopwatch]) -> None:
 
     Ctrl-C ends it as well.
     """
-    collecting = gc.isenabled()
-    gc.collect(max(watch.generation for watch in watches))
-    gc.disable()
     try:
-        _Race(watches).run()
+        with steady(max(watch.generation for watch in watches)):
+            _Race(watches).run()
     except KeyboardInterrupt:
         for watch in watches:
             watch.timings.interrupted = True
     finally:
-        if collecting:
-            gc.enable()
         for watch in watches:
             watch.finish()
 
