@@ -143,7 +143,8 @@ class Book:
         """See whether others were found to work on this machine.
 
         From then on there is one thread, and its processor's clock: what was measured before
-        with several threads can't be compared with that, and is measured again.
+        with several threads can't be compared with that, and is measured again; but for points
+        from before, which nobody asked for now: there the record tells.
         """
         if point.forward is None or point.forward.clock != "cpu":
             return
@@ -173,6 +174,7 @@ class Book:
             if value in line.waiting:
                 line.waiting.remove(value)
             line.points[value] = point
+            self._repeated.add((self.lines.index(line), value))
             self._undisturbed |= point.forward is not None and point.forward.clock == "cpu"
 
     def _line(self, values: Mapping[str, Value]) -> Line | None:

@@ -21,7 +21,7 @@ _LEAST_RUNS = 6
 """How many runs a point takes at least."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
     """Points along the main axis, at one value of the other axis if there is another.
 

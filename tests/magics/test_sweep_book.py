@@ -234,6 +234,15 @@ def test_where_others_turn_up_points_with_more_threads_are_measured_again():
     assert {one.forward.clock for one in book.points()} == {"cpu"}
 
 
+def test_where_others_turn_up_what_was_taken_over_stays():
+    book = opened(batch=[1, 2, 4])
+    before = point({"batch": 1}, environment={"threads": "2"})
+    book.take_over([before])
+    tasks = run(book, lambda task: point(task.values, clock="cpu", environment={"threads": "1"}))
+    assert values_of(tasks) == [2, 4]
+    assert book.points()[0] is before
+
+
 def test_points_of_different_threads_are_not_measured_again():
     def measured(task):
         clock = "cpu" if task.values["threads"] == 1 else "wall"
