@@ -69,7 +69,7 @@ class Ledger:
         Raises:
             InputError: If they differ in more than the values on the axes; it names what.
         """
-        pairs = [
+        pairs: list[tuple[str, object, object]] = [
             ("model", saved.model, found.model),
             ("inputs", saved.inputs, found.inputs),
             ("axes", *(" and ".join(a.name for a in one.axes) for one in (saved, found))),
