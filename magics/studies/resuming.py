@@ -72,7 +72,7 @@ class Ledger:
         pairs: list[tuple[str, object, object]] = [
             ("model", saved.model, found.model),
             ("inputs", saved.inputs, found.inputs),
-            ("axes", *(" and ".join(a.name for a in one.axes) for one in (saved, found))),
+            ("axes", _axes(saved), _axes(found)),
         ]
         names = dict.fromkeys((*saved.options, *found.options))
         pairs += [(name, saved.options.get(name), found.options.get(name)) for name in names]
@@ -120,3 +120,7 @@ class Ledger:
             texts.append(known[1])
         head = json.dumps({"schema": SCHEMA, **asdict(replace(found, points=()))}, indent=1)
         return head.replace('"points": []', '"points": [\n' + ",\n".join(texts) + "\n]", 1)
+
+
+def _axes(sweep: Sweep) -> str:
+    return " and ".join(axis.name for axis in sweep.axes)
