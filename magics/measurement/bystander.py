@@ -189,15 +189,15 @@ class Bystander(TorchFunctionMode):
                     self._meet(path, module)
         if repeat is not None:
             return self._again(repeat, call, (module, *args), kwargs)
-        scripted, ran = isinstance(module, torch.jit.ScriptModule), None
-        whole = scripted or isinstance(module, LAYERS) or sighting.has_formula(module)
+        hidden, ran = isinstance(module, sighting.HIDDEN), None
+        whole = hidden or isinstance(module, LAYERS) or sighting.has_formula(module)
         frame = Frame(path, module, whole, is_first)
         here.frames.append(frame)
         try:
             if not frame.whole:
                 self.seen.looking_ns += read() - begin
                 return call(module, *args, **kwargs)
-            if scripted and not here.backwards:
+            if hidden and not here.backwards:
                 with self._first_calls.watched((path, ""), shapes_of(args, kwargs)) as found:
                     timed = self._times.call(call, (module, *args), kwargs)
                 ran = found()

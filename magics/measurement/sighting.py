@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from magics import theory
 from magics.measurement import functions
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _PRODUCTS = frozenset({"matmul", "__matmul__", "mm", "bmm"})
 _MATRIX_DIMS = 2
 _IMAGE_DIMS = 4
+HIDDEN = (torch.jit.ScriptModule, _InstanceNorm)
+"""Modules that are one row and whose functions don't say what they cost."""
+
 _SCRIPTED = "scripted: the layers in it are not seen one by one"
 
 

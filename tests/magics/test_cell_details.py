@@ -220,6 +220,15 @@ def test_layers_of_a_scripted_model_are_counted_in_its_row():
     assert found.uncounted == ()
 
 
+def test_a_norm_without_a_formula_of_its_own_is_counted_by_what_it_runs():
+    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4)), torch.rand(2, 3, 8, 8)
+    alone, found = profiled(net, x, steps=2)
+    assert [row.elementwise_flops for row in found.layers] == [
+        2 * row.elementwise_flops for row in alone.layers
+    ]
+    assert found.uncounted == ()
+
+
 def test_a_compiled_model_is_named_as_not_seen():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     fast = torch.compile(net, backend="eager")
