@@ -25,14 +25,15 @@ class Client:
 
     def __init__(self, *said):
         self.workers = {f"tcp://w:{number}": one for number, one in enumerate(said)}
-        self.status = dict.fromkeys(self.workers, "running")
+        self.status = "running"
+        self.state = dict.fromkeys(self.workers, "running")
         self.asked = []
 
     def scheduler_info(self, n_workers):
         assert n_workers == -1  # else dask tells of five only
         return {
             "workers": {
-                address: {"name": place, "status": self.status[address]}
+                address: {"name": place, "status": self.state[address]}
                 for place, address in enumerate(self.workers)
             }
         }
@@ -74,10 +75,10 @@ def test_workers_of_one_process_are_one_slot(made):
 def test_a_worker_that_takes_no_tasks_gets_none_until_it_does(made):
     crew = made(facts(0))
     crew.client.workers["tcp://w:1"] = facts(1)
-    crew.client.status["tcp://w:1"] = "paused"
+    crew.client.state["tcp://w:1"] = "paused"
     crew.refresh()
     assert list(crew.slots) == ["tcp://w:0"]
-    crew.client.status["tcp://w:1"] = "running"
+    crew.client.state["tcp://w:1"] = "running"
     crew.refresh()
     assert list(crew.slots) == ["tcp://w:0", "tcp://w:1"]
 
@@ -89,7 +90,7 @@ def test_the_cores_of_a_lost_worker_are_free_again(made):
     del crew.client.workers["tcp://w:0"]
     assert crew.refresh() == {"tcp://w:0"}
     crew.client.workers["tcp://w:9"] = facts(9)
-    crew.client.status["tcp://w:9"] = "running"
+    crew.client.state["tcp://w:9"] = "running"
     crew.refresh()
     assert take(crew) == ("tcp://w:9", Share((0,)))
 
@@ -122,7 +123,7 @@ def test_a_worker_without_a_package_is_named_before_anything_runs(made):
 def test_a_worker_without_a_package_that_comes_later_is_left_out_and_said(made):
     crew = made(facts(0))
     crew.client.workers["tcp://w:1"] = ModuleNotFoundError("No module named 'magics'")
-    crew.client.status["tcp://w:1"] = "running"
+    crew.client.state["tcp://w:1"] = "running"
     crew.refresh()
     assert list(crew.slots) == ["tcp://w:0"]
     (warning,) = crew.warnings
@@ -149,6 +150,15 @@ def test_more_workers_than_cores_are_said(made):
 def test_workers_that_can_not_be_kept_on_cores_are_said(made):
     (warning,) = made(facts(0, seat=Seat())).warnings
     assert warning.startswith("Workers on h can't be kept on cores of their own")
+
+
+def test_what_a_client_remembers_of_a_lost_scheduler_does_not_count(made):
+    crew = made(facts(0))
+    crew.client.status = "connecting"
+    with pytest.raises(
+        LostError, match=r"^on: the scheduler doesn't answer any more \(got OSError"
+    ):
+        crew.refresh()
 
 
 def test_without_workers_one_line_says_why(made):

@@ -18,7 +18,7 @@ from magics.studies.cluster.crew import Crew
 from magics.studies.cluster.dispatch import Dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from magics.records import SweepPoint
     from magics.studies.tasks import Task
@@ -118,14 +118,24 @@ async def _reached(on: object) -> None:
 
     Raises:
         OSError: If none does.
-        ValueError: If it has no address that could be one.
+        ValueError: If that is no address, or a worker's.
     """
     security = getattr(on, "security", None) or Security()
     arguments = security.get_connection_args("client")
-    trying = connect(_address(on), timeout=_CONNECT_S, **arguments)
+
+    async def identity() -> Mapping[str, object]:
+        comm = await connect(_address(on), timeout=_CONNECT_S, **arguments)
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            answer: Mapping[str, object] = await comm.read()
+        finally:
+            await comm.close()
+        return answer
+
     # dask would wait without end for a server that says nothing; let its own reasons come first.
-    comm = await asyncio.wait_for(trying, _CONNECT_S * 1.2)
-    await comm.close()
+    answer = await asyncio.wait_for(identity(), _CONNECT_S * 1.2)
+    if answer.get("type") in {"Worker", "Nanny"}:
+        raise ValueError(f"that is a {answer['type']}, no scheduler")
 
 
 def _address(on: object) -> str:

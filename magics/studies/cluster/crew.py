@@ -25,7 +25,7 @@ _NAMED = 3
 """How many workers a message names at most."""
 
 _RUNNING = "running"
-"""dask's word for a worker that takes tasks."""
+"""dask's word for a worker that takes tasks, and for a client that is connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,12 @@ class Crew:
     def _present(self) -> dict[str, str | None]:
         """Return the names of all workers by address; `None` for one that takes no tasks now."""
         with reaching():
-            listed = self.client.scheduler_info(n_workers=-1)["workers"]
+            listed = {}
+            if self.client.status == _RUNNING:
+                listed = self.client.scheduler_info(n_workers=-1).get("workers", {})
+            # Without a connection, a client tells what it knew before.
+            if self.client.status != _RUNNING:
+                raise OSError(f"the client is {self.client.status}")
         return {
             address: str(about["name"]) if about["status"] == _RUNNING else None
             for address, about in listed.items()
@@ -248,8 +253,8 @@ def reaching() -> Iterator[None]:
 
 def told(error: BaseException) -> str:
     """Return an error in one line, with what was noted on it."""
-    notes = " ".join(getattr(error, "__notes__", ()))
-    return " ".join(f"{type(error).__name__}: {error} {notes}".split())
+    parts = (f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ()))
+    return " ".join("; ".join(parts).split())
 
 
 def _people(addresses: Collection[str]) -> str:
