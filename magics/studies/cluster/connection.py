@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,8 +91,26 @@ def _client(on: object) -> Iterator[Client]:
         return
     with _told(on):
         client = Client(on, timeout=_CONNECT_S, set_as_default=False)
-    with client:
+    try:
         yield client
+    finally:
+        with _quietly(client):
+            client.close()
+
+
+@contextmanager
+def _quietly(client: Client) -> Iterator[None]:
+    """Let dask not log that a client stops to look for a scheduler that is lost."""
+    logger, lost = logging.getLogger("distributed.client"), client.status != "running"
+
+    def unless_lost(_record: logging.LogRecord) -> bool:
+        return not lost
+
+    logger.addFilter(unless_lost)
+    try:
+        yield
+    finally:
+        logger.removeFilter(unless_lost)
 
 
 @contextmanager
