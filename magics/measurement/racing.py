@@ -1,8 +1,10 @@
 """Whole runs, measured in turns: one replicate of each per round, nothing instrumented.
 
 What the machine does meanwhile it does to all that take turns, so the replicates of a round
-belong together. Wall and processor time are both read; on a machine where others work too,
-the processor's is kept.
+belong together. Who goes first finds colder caches than who follows the same work, so the order
+is turned round in every second round, and short runs are run once before the clock is read.
+Wall and processor time are both read; on a machine where others work too, the processor's is
+kept.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ _MOST_ROUNDS = 101
 _REPLICATE_S = 5e-4
 """How long a replicate takes at least, several runs if need be: reading clocks takes 2 us [s]."""
 
+_COLD_S = 5e-3
+"""Length of a run up to which what caches hold when it begins shows in its time [s]."""
+
 _NARROW = 1.04
 """Upper over lower end of an interval that is narrow enough to stop [1]."""
 
@@ -42,7 +47,8 @@ class Runner:
     Attributes:
         run: Runs it once.
         setting: What has to hold around a replicate, outside the clock.
-        settled: Whether a run comes before each replicate because the setting is slow to settle.
+        settled: Whether a run comes before each replicate however long it takes, because the
+            setting is slow to settle.
         wall: Replicates by the wall clock, or the device's [s].
         processor: Replicates by the processor's clock [s].
     """
@@ -61,11 +67,11 @@ class Runner:
             (took,) = clock.seconds(begin, clock.read())
         return took
 
-    def replicate(self, runs: int, clock: Clock, processor: Clock) -> None:
-        """Run so many times, and keep how long one took."""
+    def replicate(self, runs: int, clock: Clock, processor: Clock, *, warm: bool) -> None:
+        """Run so many times, after once for warming up, and keep how long one took."""
         run = self.run
         with self.setting():
-            if self.settled:
+            if warm or self.settled:
                 run()
             on_processor = processor.read()
             begin = clock.read()
@@ -113,6 +119,7 @@ class Race:
         processor = CPU if self.threads == 1 else PROCESS
         shortest = min(runner.length(clock) for runner in runners)
         runs = max(1, ceil(_REPLICATE_S / max(shortest, 1e-7)))
+        warm = shortest < _COLD_S
         with steady(0):
             rounds, length = 0, 0
             while rounds < LEAST_ROUNDS or (
@@ -121,8 +128,8 @@ class Race:
                 and not _are_known(runners, rounds, by_processor=self._disturbed(contention))
             ):
                 begin = WALL.read()
-                for runner in runners:
-                    runner.replicate(runs, clock, processor)
+                for runner in runners if rounds % 2 else reversed(runners):
+                    runner.replicate(runs, clock, processor, warm=warm)
                 gc.collect(0)
                 length = WALL.read() - begin
                 rounds += 1

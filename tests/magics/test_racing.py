@@ -8,6 +8,7 @@ import ticking
 from magics.measurement import racing
 from magics.measurement.clock import Clock
 from magics.measurement.racing import LEAST_ROUNDS, Race, Runner
+from magics.records.ratio import of_times
 
 
 class Clockwork:
@@ -42,11 +43,43 @@ MS = 1_000_000
 
 
 def test_all_take_turns_and_have_a_replicate_of_every_round(work):
-    runners = [work.runner("A", MS), work.runner("B", 2 * MS)]
+    runners = [work.runner("A", 10 * MS), work.runner("B", 20 * MS)]
     measured, contention = Race(threads=1).measured(runners, 1.0)
-    assert "".join(work.log[2:]) == "AB" * measured[0].count  # each once before, to know how long
-    assert [set(one.replicates_s) for one in measured] == [{0.001}, {0.002}]
+    rounds = work.log[2:]  # each once before, to know how long
+    assert len(rounds) == 2 * measured[0].count
+    assert all({*pair} == {"A", "B"} for pair in zip(rounds[::2], rounds[1::2], strict=True))
+    assert [set(one.replicates_s) for one in measured] == [{0.01}, {0.02}]
     assert contention == 1.0
+
+
+def test_each_goes_first_in_every_second_round(work):
+    runners = [work.runner(name, 10 * MS) for name in "ABC"]
+    measured, _ = Race(threads=1).measured(runners, 1.0)
+    rounds = "".join(work.log[3:])
+    assert rounds == ("CBAABC" * measured[0].count)[: len(rounds)]
+
+
+@pytest.mark.parametrize("length", [MS // 100, MS, 20 * MS])
+def test_who_finds_cold_caches_at_the_beginning_of_a_round_is_no_slower_for_it(
+    work, monkeypatch, length
+):
+    class Collector:
+        cold = False
+
+        def collect(self, _generation):
+            self.cold = True
+
+    collector = Collector()
+    monkeypatch.setattr(racing, "gc", collector)
+
+    def run():
+        work.now += length + (MS if collector.cold else 0)
+        collector.cold = False
+
+    measured, _ = Race(threads=1).measured([Runner(run), Runner(run)], 2.0)
+    ratio = of_times(*measured, paired=True)
+    assert ratio.low < 1 < ratio.high
+    assert ratio.value == pytest.approx(1, abs=0.05)
 
 
 def test_what_never_varies_is_known_after_eight_rounds(work):
@@ -57,7 +90,7 @@ def test_what_never_varies_is_known_after_eight_rounds(work):
 def test_what_varies_is_measured_until_the_budget_ends(work):
     runners = [work.runner("A", MS, 9 * MS, 2 * MS), work.runner("B", 5 * MS, MS)]
     measured, _ = Race(threads=1).measured(runners, 0.3)
-    assert work.now <= 0.3e9
+    assert work.now <= 0.3e9 + 20 * MS  # the last round may take longer than the one before
     assert measured[0].count > 8
 
 
@@ -69,7 +102,8 @@ def test_three_rounds_are_measured_however_small_the_budget(work):
 def test_short_runs_are_repeated_until_reading_the_clock_is_nothing(work):
     runners = [work.runner("A", 1000), work.runner("B", 2000)]
     measured, _ = Race(threads=1).measured(runners, 1.0)
-    assert work.log.count("A") == 1 + 500 * measured[0].count  # half a millisecond of a microsecond
+    # Half a millisecond of a microsecond, and one for warming up.
+    assert work.log.count("A") == 1 + 501 * measured[0].count
     assert measured[0].median_s == pytest.approx(1e-6)
     assert measured[1].median_s == pytest.approx(2e-6)
 
@@ -111,8 +145,15 @@ def test_the_setting_holds_around_every_replicate_and_is_no_part_of_it(work):
     assert set(measured[0].replicates_s) == {0.001}
 
 
+@pytest.mark.parametrize("settled", [True, False])
+def test_short_runs_are_warmed_up_before_each_replicate(work, settled):
+    runners = [work.runner(name, MS, settled=settled) for name in "AB"]
+    measured, _ = Race(threads=1).measured(runners, 1.0)
+    assert work.log.count("A") == work.log.count("B") == 1 + 2 * measured[0].count
+
+
 def test_what_is_slow_to_settle_runs_once_more_before_each_replicate(work):
-    runners = [work.runner("A", MS, settled=True), work.runner("B", MS)]
+    runners = [work.runner("A", 10 * MS, settled=True), work.runner("B", 10 * MS)]
     measured, _ = Race(threads=1).measured(runners, 1.0)
     assert work.log.count("A") == 1 + 2 * measured[0].count
     assert work.log.count("B") == 1 + measured[1].count
