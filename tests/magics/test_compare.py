@@ -80,13 +80,13 @@ def test_a_model_is_no_faster_than_itself(time):
     assert "neither faster nor slower beyond noise" in str(found)
 
 
-def test_models_take_turns_round_by_round(time):
+def test_models_take_turns_round_by_round_and_who_goes_first_changes(time):
     log = []
     magics.compare(Logged("A", log), Logged("B", log), Logged("C", log), *SQUARE(), **QUICK)
-    turns = [(name, len(list(group))) for name, group in itertools.groupby(log)]
-    rounds = turns[-3 * 4 :]  # the last of three models, each run plain and instrumented
-    assert [name for name, _ in rounds] == list("ABC" * 4)
-    assert {count for _, count in rounds} == {2}
+    each = 2 * 3  # three models, each run plain and instrumented
+    rounds = ["".join(log[-count : -count + each or None]) for count in range(each, 5 * each, each)]
+    assert set(rounds) == {"AABBCC", "CCBBAA"}
+    assert all(one != other for one, other in itertools.pairwise(rounds))
 
 
 def test_every_model_has_as_many_replicates_of_the_same_rounds(time):
