@@ -32,6 +32,7 @@ RUN_TO_RUN = 0.03
 """By how much a model's time differs from one quiet process to the next [1]."""
 
 _UNKNOWN = log(1000)  # an interval as wide as this says nothing
+_VAGUE = 4.0  # upper over lower end of an interval that tells neither a gain nor its absence
 _MOST_FREEDOM = 200  # from here on, Student's distribution is as good as the normal one
 
 
@@ -58,6 +59,11 @@ class Ratio:
     def is_loss(self) -> bool:
         """Whether the other surely needs more."""
         return self.high < 1
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether it may as well be a large gain as none, or a large loss."""
+        return self.low <= 1 <= self.high and self.high >= _VAGUE * self.low
 
     @property
     def is_exact(self) -> bool:

@@ -16,7 +16,7 @@ from magics.records.advice import (
     NOT_TRIED,
 )
 from magics.renderers.column import clean, printable
-from magics.renderers.comparison_words import timed
+from magics.renderers.ratio_words import timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +45,12 @@ class Entry:
     link: str
 
 
+_LOST = "lost"
+"""Stands for no gain where the interval tells next to nothing."""
+
 _FULL = ((HELPS, "What helps"), (LOOK_AT, "Worth a look"))
-_SHORT = ((NO_GAIN, "What does not help here"), (HURTS, "What hurts here"),
-          (CHANGES, "What changes the result"))  # fmt: skip
+_SHORT = ((NO_GAIN, "What does not help here"), (_LOST, "What is lost in noise here"),
+          (HURTS, "What hurts here"), (CHANGES, "What changes the result"))  # fmt: skip
 _FOLDED = ((DOES_NOT_APPLY, "Does not apply"), (NOT_TRIED, "Not tried"))
 
 
@@ -97,10 +100,15 @@ def folded(advice: Advice) -> list[tuple[str, list[Entry]]]:
 
 def _under(advice: Advice, heads: Iterable[tuple[str, str]]) -> list[tuple[str, list[Entry]]]:
     found = [
-        (head, [_entry(one) for one in advice.ordered if one.verdict == word])
+        (head, [_entry(one) for one in advice.ordered if _word(one) == word])
         for word, head in heads
     ]
     return [(head, entries) for head, entries in found if entries]
+
+
+def _word(one: Suggestion) -> str:
+    is_lost = one.verdict == NO_GAIN and one.gain is not None and one.gain.is_vague
+    return _LOST if is_lost else one.verdict
 
 
 def _entry(one: Suggestion) -> Entry:

@@ -11,6 +11,7 @@ from magics.renderers.comparison_table import columns
 from magics.renderers.html import drawn, facts, framed, headed, headline, legend, listed, warning
 from magics.renderers.html_table import table as html_table
 from magics.renderers.page import document
+from magics.renderers.ratio_words import interval
 from magics.renderers.terminal import manner
 from magics.renderers.text import LEAST_WIDTH, PLAIN, WIDTH, bar, fitting, hanging, lines
 
@@ -66,7 +67,7 @@ def _bars(comparison: Comparison, place: int, places: int, ink: Ink) -> list[str
     longest_bar = max(1, min(_BAR, places - room - _RATIO))
     drawn_bars = []
     for step in found:
-        behind = f" ({words.interval(step.ratio)})" if step.ratio and step.ratio.is_gain else ""
+        behind = f" ({interval(step.ratio)})" if step.ratio and step.ratio.is_gain else ""
         drawn_bars.append(
             f"{step.name:>{room}}  {ink.on(ink.bar, bar(step.gain / longest, longest_bar))} "
             f"{units.ratio(step.gain, 2)}{behind}",

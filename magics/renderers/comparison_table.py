@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers.column import Column
+from magics.renderers.ratio_words import ends
 from magics.renderers.table import label, what
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _ends(ratio: Ratio | None) -> str:
         return ""
     if not isfinite(ratio.high):
         return "unknown"
-    return f"{units.ratio(ratio.low, 2)} to {units.ratio(ratio.high, 2)}"
+    return ends(ratio.low, ratio.high)
 
 
 def _word(ratio: Ratio | None) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers.column import clean, printable
+from magics.renderers.ratio_words import counted, timed
 from magics.renderers.table import label, what
 
 if TYPE_CHECKING:
@@ -97,44 +97,24 @@ def verdict(comparison: Comparison, place: int) -> str:
 
 def _in_short(comparison: Comparison, place: int) -> str:
     """Say what becomes of fewer MACs, all three steps; nothing where ceilings are not known."""
-    found = [units.ratio(step.gain, 2) for step in steps(comparison, place)]
-    if len(found) < _ALL_STEPS:
+    taken = steps(comparison, place)
+    if len(taken) < _ALL_STEPS:
         return ""
+    found = [units.ratio(step.gain, 2) for step in taken]
     pair = [_intensity(comparison.profiles[index]) for index in (place, 0)]
     one, first = map(units.intensity, pair)
+    intensity = f"({one} FLOP/byte of intensity instead of {first})"
+    macs = taken[0].gain
+    if macs >= 1 + _ALIKE:
+        return (
+            f", because of {found[0]} fewer MACs the roofline leaves {found[1]} {intensity}, "
+            f"the kernels {found[2]}, and overhead {found[3]}"
+        )
+    work = f"{units.ratio(1 / macs, 2)} more MACs" if macs <= 1 - _ALIKE else "as many MACs"
     return (
-        f", because of {found[0]} the roofline leaves {found[1]} ({one} FLOP/byte of intensity "
-        f"instead of {first}), the kernels {found[2]}, and overhead {found[3]}"
+        f", because with {work} the roofline allows {found[1]} {intensity}, the kernels reach "
+        f"{found[2]}, and with overhead it is {found[3]}"
     )
-
-
-def counted(ratio: Ratio, noun: str) -> str:
-    """Say how many fewer: '8.41x fewer MACs'; nothing where there are as many."""
-    if ratio.value == 1:
-        return ""
-    return f"{times(ratio)} {'fewer' if ratio.value > 1 else 'more'} {noun}"
-
-
-def timed(ratio: Ratio) -> str:
-    """Say how much faster: a ratio whose interval contains 1 is no difference."""
-    if ratio.is_gain or ratio.is_loss:
-        return f"{times(ratio)} {'faster' if ratio.is_gain else 'slower'} ({interval(ratio)})"
-    if not isfinite(ratio.high):
-        return f"not known to be faster or slower ({units.ratio(ratio.value, 2)}, too few rounds)"
-    return f"neither faster nor slower beyond noise ({interval(ratio)})"
-
-
-def times(ratio: Ratio) -> str:
-    """Return a ratio as a factor above 1."""
-    return units.ratio(max(ratio.value, 1 / ratio.value), 2)
-
-
-def interval(ratio: Ratio) -> str:
-    """Return the ends of an interval, as factors above 1 where both are below."""
-    low, high = ratio.low, ratio.high
-    if ratio.is_loss:
-        low, high = 1 / high, 1 / low
-    return f"{units.ratio(low, 2)} to {units.ratio(high, 2)}"
 
 
 def steps(comparison: Comparison, place: int) -> list[Step]:
@@ -188,7 +168,11 @@ def reasons(comparison: Comparison, place: int) -> list[str]:
         was, becomes = units.ratio(before.gain, 2), units.ratio(step.gain, 2)
         does = f"leaves {becomes} of {was}" if change < 1 else f"makes {becomes} of {was}"
         said.append(f"{_SUBJECTS[step.name]} {does}: {step.why}.")
-    return said or ["The time follows the MACs: intensity, kernels and overhead are alike."]
+    alike = "intensity, kernels and overhead are alike"
+    if abs(found[0].gain - 1) < _ALIKE:  # then there are no fewer MACs to follow
+        alike += f", each within {units.percent(_ALIKE, 0)}"
+        return said or [f"No step explains the difference: {alike}."]
+    return said or [f"The time follows the MACs: {alike}."]
 
 
 _SUBJECTS = {

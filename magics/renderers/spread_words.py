@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers.column import clean, printable
+from magics.renderers.ratio_words import ends
 from magics.renderers.table import label
 from magics.renderers.words import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from magics.records import Ratio, Spread
+    from magics.records import Spread
     from magics.records.ranks import Communication, SpreadRow
 
 _MOST_BUCKETS = 6
@@ -135,7 +136,7 @@ def _waiting(spread: Spread, found: Communication) -> str:
     return (
         f"{text}; rank {spread.ranks[slow.place].number} is always slower: in "
         f"{units.percent(slow.rounds, 0)} of the steps it is the last, "
-        f"{units.ratio(slow.ratio.value, 2)} the others ({interval(slow.ratio)})"
+        f"{units.ratio(slow.ratio.value, 2)} the others ({ends(slow.ratio.low, slow.ratio.high)})"
     )
 
 
@@ -167,11 +168,6 @@ def slowest(spread: Spread, row: SpreadRow | None, what: str) -> str:
     """Return the rank that is surely the slowest, of a row or of the whole model; '' for none."""
     extent = getattr(row or spread, what)
     return f"rank {spread.ranks[extent.slowest].number}" if extent and extent.is_sure else ""
-
-
-def interval(ratio: Ratio) -> str:
-    """Return the ends of an interval."""
-    return f"{units.ratio(ratio.low, 2)} to {units.ratio(ratio.high, 2)}"
 
 
 def legend(spread: Spread) -> str:

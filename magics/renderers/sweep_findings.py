@@ -9,7 +9,7 @@ from magics import units
 from magics.records import Measurement
 from magics.records.ratio import of_times
 from magics.records.sweep import COUNTED, KNEE
-from magics.renderers.comparison_words import timed
+from magics.renderers.ratio_words import timed
 from magics.renderers.sweep_words import at, line_name
 
 if TYPE_CHECKING:

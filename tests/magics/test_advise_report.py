@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -113,6 +114,22 @@ def test_what_does_not_help_is_said_in_a_line_each_and_the_rest_in_a_sentence():
     assert "more than the 1e-05 that counts as the same" in said
     assert "Does not apply: gridding (because of gridding)." in said
     assert "Not tried: batch (because of batch)." in said
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (measured(1.0, count=1), "too few rounds"),
+        (Measurement(replicates_s=(1e-3, 1e-1) * 4), "lost in noise ("),
+    ],
+)
+def test_what_noise_hides_is_not_said_to_be_no_help(after, words):
+    one = replace(suggestion("threads", "no gain"), after=after)
+    said = " ".join(str(replace(ADVICE, suggestions=(one,))).split())
+    assert "What is lost in noise here * threads: not known to be faster or slower:" in said
+    assert words in said
+    assert "does not help" not in said
+    assert "0.00x" not in said
 
 
 def test_every_line_of_advice_has_its_link():

@@ -20,6 +20,7 @@ import magics
 import magics.__main__ as command
 from magics.records import Ceilings, Comparison, Measurement, Profile
 from magics.records.views import formed
+from magics.renderers.ratio_words import ends
 from magics.studies.compare import compared
 from magics.studies.history import regressions
 
@@ -56,6 +57,37 @@ def test_the_sentence_says_how_many_fewer_how_much_faster_and_why(dense_and_sepa
     assert "the kernels 2.50x, and overhead 2.33x" in said
     assert "FLOP/byte of intensity" in said
     assert "jit_dw" in said
+
+
+@pytest.mark.parametrize(
+    ("macs", "milliseconds", "words"),
+    [
+        (800_000, 11.0, "because with as many MACs the roofline allows 1.00x"),
+        (800_000, 10.4, "No step explains the difference: intensity, kernels and overhead"),
+        (1_600_000, 25.0, "because with 2.00x more MACs the roofline allows 1.00x"),
+    ],
+)
+def test_what_is_slower_is_not_said_to_be_so_because_of_fewer_macs(macs, milliseconds, words):
+    other = timed(milliseconds=milliseconds, macs=macs)
+    said = " ".join(str(compared(["A", "B"], [timed(), other], interleaved=True)).split())
+    assert "x slower (" in said
+    assert words in said
+    assert "because of" not in said
+    assert "follows the MACs" not in said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.9, 0.998, "0.900x to 0.998x"),
+        (1.0001, 1.2, "1.0001x to 1.2000x"),
+        (0.9, 1.002, "0.90x to 1.00x"),
+        (1.0, 1.2, "1.00x to 1.20x"),
+        (2.001, 3.0, "2.00x to 3.00x"),
+    ],
+)
+def test_an_interval_without_1_never_looks_as_if_it_held_1(low, high, words):
+    assert ends(low, high) == words
 
 
 def test_without_a_sure_difference_nothing_is_explained():
