@@ -9,14 +9,14 @@ import torch
 
 from magics import cell_record
 from magics.measurement import device
-from magics.measurement.bystander import Bystander
+from magics.measurement.cells.bystander import Bystander
 from magics.records import Measurement
 from magics.theory import roofline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from magics.measurement.tally import Entry, Seen
+    from magics.measurement.cells.tally import Entry, Seen
     from magics.records import LayerProfile, Profile
 
 

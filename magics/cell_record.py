@@ -6,15 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from magics import units
-from magics.measurement.clock import NANOSECOND
-from magics.measurement.contention import CONTENDED
 from magics.measurement.environment import settings
+from magics.measurement.machine.clock import NANOSECOND
+from magics.measurement.machine.contention import CONTENDED
 from magics.records import LayerProfile, Measurement, Profile, Uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magics.measurement.tally import Entry, Seen
+    from magics.measurement.cells.tally import Entry, Seen
 
 
 def joined(seen: Seen, error: BaseException | None, threads: int, *, measure: bool) -> Profile:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.displayhook import DisplayHook
 
 from magics.errors import InputError
-from magics.measurement import bystander, first_calls, live_times
+from magics.measurement.cells import bystander, first_calls, live_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable

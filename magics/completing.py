@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from magics.measurement import device, kernels, memory
+from magics.measurement import device, kernels
+from magics.measurement.storage import memory
 from magics.progress import report
 
 if TYPE_CHECKING:
-    from magics.measurement.frames import Workload
     from magics.measurement.state import Watch
+    from magics.measurement.timing.frames import Workload
     from magics.options import Options
     from magics.records import Profile
 

@@ -11,7 +11,7 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 from magics.options import DTYPES, LAYOUTS, MODES
 from magics.records.selecting import FAMILIES, SORTS
 from magics.request import PARSER
-from magics.studies.axes import AXES
+from magics.studies.sweeping.axes import AXES
 from magics.theory import KINDS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magics.errors import InputError
 from magics.hints import near
-from magics.measurement.inputs import parse_shape
+from magics.measurement.models.inputs import parse_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

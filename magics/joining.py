@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magics.measurement.contention import CONTENDED
+from magics.measurement.machine.contention import CONTENDED
 from magics.records import LayerProfile, Profile, Uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from magics.measurement.modules import Target
+    from magics.measurement.models.modules import Target
     from magics.measurement.rows import Plan, Row
-    from magics.measurement.timings import Series, Timings
+    from magics.measurement.timing.timings import Series, Timings
     from magics.theory import Cost
 
 

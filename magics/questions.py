@@ -15,7 +15,7 @@ from magics.arguments import unquoted
 from magics.errors import InputError
 from magics.expressions import evaluate
 from magics.hints import near, short
-from magics.studies.axes import AXES
+from magics.studies.sweeping.axes import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -12,28 +12,30 @@ import torch
 from magics.completing import completed
 from magics.errors import ForwardError, InputError
 from magics.joining import joined
-from magics.measurement import conversion, cuda, guises, lazy
-from magics.measurement import inputs as example_inputs
-from magics.measurement.capture import capture, dry_run
-from magics.measurement.dispatch import compiler_is_loaded
+from magics.measurement import guises
+from magics.measurement.calling.dispatch import compiler_is_loaded
+from magics.measurement.calling.operators import tensors_in
+from magics.measurement.capturing.capture import capture, dry_run
 from magics.measurement.environment import device_of, environment
 from magics.measurement.fields.attaching import attached
 from magics.measurement.fields.tape import Tape
-from magics.measurement.frames import Workload
-from magics.measurement.modules import Target, target
-from magics.measurement.operators import tensors_in
+from magics.measurement.machine import cuda
+from magics.measurement.models import conversion, lazy
+from magics.measurement.models import inputs as example_inputs
+from magics.measurement.models.modules import Target, target
 from magics.measurement.rows import plan
-from magics.measurement.runs import Runner
 from magics.measurement.state import preserved
-from magics.measurement.timing import Stopwatch
+from magics.measurement.timing.frames import Workload
+from magics.measurement.timing.runs import Runner
+from magics.measurement.timing.stopwatch import Stopwatch
 from magics.measurement.whole import WholeStopwatch
 from magics.options import Options
 from magics.progress import counted, part, report
 
 if TYPE_CHECKING:
-    from magics.measurement.calls import Call
+    from magics.measurement.calling.calls import Call
     from magics.measurement.state import Watch
-    from magics.measurement.timings import Timings
+    from magics.measurement.timing.timings import Timings
     from magics.records import Profile
     from magics.records.saved import Saved
 

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from magics.errors import RecordError
-from magics.measurement import cuda
-from magics.measurement.contention import CONTENDED, Contention
 from magics.measurement.environment import processor
-from magics.measurement.probes import Probes, Setting
+from magics.measurement.machine import cuda
+from magics.measurement.machine.contention import CONTENDED, Contention
+from magics.measurement.machine.probes import Probes, Setting
 from magics.records import Ceilings
 from magics.records.decode import decoded
 from magics.theory import roofline

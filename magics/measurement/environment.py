@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics import units
-from magics.measurement import cuda
+from magics.measurement.machine import cuda
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from magics.measurement.timings import Timings
+    from magics.measurement.timing.timings import Timings
     from magics.options import Options
 
 _CPUINFO = Path("/proc/cpuinfo")

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics import units
-from magics.measurement import cuda
+from magics.measurement.machine import cuda
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from magics.measurement.modules import Target
-    from magics.measurement.runs import Runner
-    from magics.measurement.timings import Timings
+    from magics.measurement.models.modules import Target
+    from magics.measurement.timing.runs import Runner
+    from magics.measurement.timing.timings import Timings
 
 _WARM_UPS = 2
 _REPLICATES = 5

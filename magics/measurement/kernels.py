@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics.measurement.frames import Frame, Frames
+from magics.measurement.timing.frames import Frame, Frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from magics.measurement.frames import Workload
     from magics.measurement.plan import Key
     from magics.measurement.state import Watch
+    from magics.measurement.timing.frames import Workload
     from magics.records import Profile
 
 _STDOUT = 1

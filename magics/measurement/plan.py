@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from magics.theory import Cost
 
 if TYPE_CHECKING:
-    from magics.measurement.calls import Call
+    from magics.measurement.calling.calls import Call
     from magics.theory import Layer
 
 Key = tuple[str, int]

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 import torch
 
 from magics import theory
-from magics.measurement.calls import Call
-from magics.measurement.module_layers import LAYERS, as_module, own_layer
-from magics.measurement.modules import own_parameters
-from magics.measurement.operators import known_backward
+from magics.measurement.calling.calls import Call
+from magics.measurement.calling.module_layers import LAYERS, as_module, own_layer
+from magics.measurement.calling.operators import known_backward
+from magics.measurement.machine.process import without_collection
+from magics.measurement.models.modules import own_parameters
 from magics.measurement.plan import Key, Plan, Row
-from magics.measurement.process import without_collection
 from magics.theory import Cost, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from magics.measurement.calls import Operator
-    from magics.measurement.modules import Target
+    from magics.measurement.calling.calls import Operator
+    from magics.measurement.models.modules import Target
 
 __all__ = ["Key", "Plan", "Row", "plan"]
 

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from magics.measurement.modules import own_parameters
-from magics.measurement.process import ProcessState
+from magics.measurement.machine.process import ProcessState
+from magics.measurement.models.modules import own_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

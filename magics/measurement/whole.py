@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics.measurement.allocator import allocator_peak
-from magics.measurement.clock import NANOSECOND, WALL
-from magics.measurement.headroom import is_out_of_memory
-from magics.measurement.pace import Pace
-from magics.measurement.runs import Pass
-from magics.measurement.storages import StorageTracker
-from magics.measurement.timing import Stopwatch, whole
+from magics.measurement.machine.allocator import allocator_peak
+from magics.measurement.machine.clock import NANOSECOND, WALL
+from magics.measurement.machine.headroom import is_out_of_memory
+from magics.measurement.storage.storages import StorageTracker
+from magics.measurement.timing.pace import Pace
+from magics.measurement.timing.runs import Pass
+from magics.measurement.timing.stopwatch import Stopwatch, whole
 
 if TYPE_CHECKING:
-    from magics.measurement.runs import Passes, Runner
+    from magics.measurement.timing.runs import Passes, Runner
 
 PACE = Pace(limits_s=(1.0, inf), runs=8, runs_always=4)
 """A second, or as long as five rounds take after what comes before them; one round always."""

@@ -5,14 +5,14 @@ trace or a figure. matplotlib is imported only when a figure is asked for.
 """
 
 from magics.records import register_form, register_view
-from magics.renderers import advice as _advice
-from magics.renderers import comparison as _comparison
-from magics.renderers import spread as _spread
-from magics.renderers import sweep as _sweep
+from magics.renderers.advice import report as _advice
+from magics.renderers.comparison import report as _comparison
 from magics.renderers.html import render as _html
 from magics.renderers.page import render as _page
 from magics.renderers.plots import figure as _figure
-from magics.renderers.sweep_plot import figure as _sweep_figure
+from magics.renderers.spread import report as _spread
+from magics.renderers.sweep import report as _sweep
+from magics.renderers.sweep.plot import figure as _sweep_figure
 from magics.renderers.terminal import render as _terminal
 from magics.renderers.text import render as _text
 from magics.renderers.trace import render as _trace

@@ -9,25 +9,31 @@ from magics.errors import ConvProfileError
 from magics.measurement.environment import settings
 from magics.progress import part, report
 from magics.session import Interrupted, profile, set_mode
-from magics.studies.changes import accumulation, batches, findings, windows
-from magics.studies.changes.compiling import Compile
-from magics.studies.changes.folding import (
+from magics.studies.advising.changes import accumulation, batches, findings, windows
+from magics.studies.advising.changes.compiling import Compile
+from magics.studies.advising.changes.folding import (
     BiasBeforeBatchNorm,
     FoldAndChannelsLast,
     FoldBatchNorm,
 )
-from magics.studies.changes.layout import ChannelsLast, PoolsChannelsLast
-from magics.studies.changes.settings import BFloat16, EvalMode, FlushDenormals, NoGrad, Threads
-from magics.studies.concluding import concluded
-from magics.studies.preparing import READ, Asked, laboratory, warm
+from magics.studies.advising.changes.layout import ChannelsLast, PoolsChannelsLast
+from magics.studies.advising.changes.settings import (
+    BFloat16,
+    EvalMode,
+    FlushDenormals,
+    NoGrad,
+    Threads,
+)
+from magics.studies.advising.concluding import concluded
+from magics.studies.advising.preparing import READ, Asked, laboratory, warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from magics.options import Options
     from magics.records import Advice, Suggestion
-    from magics.studies.changes.context import Change, Context
-    from magics.studies.trying import Lab
+    from magics.studies.advising.changes.context import Change, Context
+    from magics.studies.advising.trying import Lab
 
 _BUDGET_S, _COMPILING_S = 30.0, 60.0
 """How long all of it may take, unless told otherwise, and how much longer for compiling [s]."""

@@ -13,15 +13,15 @@ import torch
 
 from magics.errors import ConvProfileError, ForwardError, InputError
 from magics.hints import short
-from magics.measurement.modules import Target, target
-from magics.measurement.timing import Stopwatch, together
+from magics.measurement.models.modules import Target, target
+from magics.measurement.timing.stopwatch import Stopwatch, together
 from magics.measurement.turns import Turn
 from magics.progress import part
 from magics.records import Comparison, Profile
 from magics.records.comparison import LETTERS
 from magics.session import Interrupted, ended, profiling
-from magics.studies import doubts
-from magics.studies.matching import matched
+from magics.studies.comparing import doubts
+from magics.studies.comparing.matching import matched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

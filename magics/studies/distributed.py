@@ -17,19 +17,20 @@ from torch import nn
 
 from magics.errors import InputError
 from magics.hints import short
-from magics.measurement import process_groups, steps
-from magics.measurement.modules import target
+from magics.measurement.models.modules import target
+from magics.measurement.parallel import process_groups, steps
 from magics.progress import part
 from magics.records import Measurement, Rank, Spread
 from magics.session import ended, profiling
-from magics.studies import rank_doubts, same_model
+from magics.studies.ranking import doubts as rank_doubts
+from magics.studies.ranking import same_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from magics.measurement.modules import Target
-    from magics.measurement.ranks import Ranks
-    from magics.measurement.timing import Stopwatch
+    from magics.measurement.models.modules import Target
+    from magics.measurement.parallel.ranks import Ranks
+    from magics.measurement.timing.stopwatch import Stopwatch
     from magics.session import Profiling
 
 _FIXED = ("device", "dtype", "layout")

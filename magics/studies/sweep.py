@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magics.measurement.clock import NANOSECOND, WALL
+from magics.measurement.machine.clock import NANOSECOND, WALL
 from magics.options import Options
 from magics.progress import part, report
 from magics.session import Interrupted
 from magics.studies import cluster
-from magics.studies.book import Book
-from magics.studies.planning import Plan
-from magics.studies.recording import recorded
-from magics.studies.resuming import Ledger
-from magics.studies.tasks import Task, measured
+from magics.studies.sweeping.book import Book
+from magics.studies.sweeping.planning import Plan
+from magics.studies.sweeping.recording import recorded
+from magics.studies.sweeping.resuming import Ledger
+from magics.studies.sweeping.tasks import Task, measured
 
 if TYPE_CHECKING:
     import os

@@ -4,11 +4,12 @@ import ticking
 import torch
 from torch import nn
 
-from magics.measurement import racing
-from magics.measurement.clock import Clock
-from magics.studies import advise, preparing, trying
-from magics.studies.changes import settings as calling
-from magics.studies.changes.compiling import Compile
+from magics.measurement.machine.clock import Clock
+from magics.measurement.timing import racing
+from magics.studies import advise
+from magics.studies.advising import preparing, trying
+from magics.studies.advising.changes import settings as calling
+from magics.studies.advising.changes.compiling import Compile
 
 
 class Needy(nn.Module):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from ticking import installed
 
-from magics.measurement import timing, whole
-from magics.measurement.pace import Pace
+from magics.measurement import whole
+from magics.measurement.timing import stopwatch as timing
+from magics.measurement.timing.pace import Pace
 
 # Several threads wait for one another; where others work too, that takes a hundred times longer.
 torch.set_num_threads(1)

@@ -26,7 +26,7 @@ from magics.progress import reported_to
 from magics.records import Advice, Ratio
 from magics.records.advice import VERDICTS
 from magics.session import Interrupted
-from magics.studies.changes.settings import bf16_unit
+from magics.studies.advising.changes.settings import bf16_unit
 
 QUICK = {"budget": 600.0}
 """No machine is so busy that this would not last; see `shortly`."""
@@ -442,7 +442,7 @@ def test_subnormal_numbers_are_found_and_the_flag_is_put_back():
 def test_bfloat16_is_tried_only_where_the_processor_has_a_unit_for_it(monkeypatch):
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
-    monkeypatch.setattr("magics.studies.changes.settings._flags", set)
+    monkeypatch.setattr("magics.studies.advising.changes.settings._flags", set)
     found = magics.advise(CONV().eval(), *SQUARE(), **QUICK)["bfloat16"]
     assert found.verdict == "does not apply"
     assert found.why.startswith("this processor has no bfloat16 unit")

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import magics
-from magics.measurement.followers import followers
-from magics.studies.changes.windows import _HYBRID
-from magics.studies.outcomes import Outcome, difference
+from magics.measurement.calling.followers import followers
+from magics.studies.advising.changes.windows import _HYBRID
+from magics.studies.advising.outcomes import Outcome, difference
 
 QUICK = {"budget": 600.0}
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import magics
-from magics.studies.changes.compiling import Compile
+from magics.studies.advising.changes.compiling import Compile
 
 QUICK = {"budget": 600.0}
 _VARIATION = Compile.variation

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 
 from magics.measurement import device
-from magics.measurement.clock import CPU, Clock
 from magics.measurement.device import measure_ceilings
-from magics.measurement.probes import BUDGET_S, WORKING_SETS, Probes, Setting
+from magics.measurement.machine.clock import CPU, Clock
+from magics.measurement.machine.probes import BUDGET_S, WORKING_SETS, Probes, Setting
 
 SETTING = Setting(torch.device("cpu"), torch.float32, torch.contiguous_format, 1)
 

@@ -13,7 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 import magics
 from magics.cell import profile_cell
-from magics.measurement import device, live_times
+from magics.measurement import device
+from magics.measurement.cells import live_times
 from magics.records import Ceilings
 
 CEILINGS = Ceilings(

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from magics.measurement import contention, cuda
-from magics.measurement.calibration import FREE
-from magics.measurement.clock import CPU, PROCESS, WALL, Clock
-from magics.measurement.events import EventLog, call_cost
+from magics.measurement.machine import contention, cuda
+from magics.measurement.machine.calibration import FREE
+from magics.measurement.machine.clock import CPU, PROCESS, WALL, Clock
+from magics.measurement.timing.events import EventLog, call_cost
 
 
 class Costly:

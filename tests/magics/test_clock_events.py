@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magics.measurement.calibration import FREE, CallCost
-from magics.measurement.clock import Clock
-from magics.measurement.events import CREATED, Attribution, Event, EventLog, forest
+from magics.measurement.machine.calibration import FREE, CallCost
+from magics.measurement.machine.clock import Clock
+from magics.measurement.timing.events import CREATED, Attribution, Event, EventLog, forest
 
 
 class Counting:

@@ -20,7 +20,7 @@ from magics.errors import InputError
 from magics.session import Interrupted
 from magics.studies import cluster as clusters
 from magics.studies.cluster import connection, dispatch
-from magics.studies.tasks import Task
+from magics.studies.sweeping.tasks import Task
 
 SHAPE = "1x3x8x8"
 COUNTS = ("values", "status", "batch", "params", "macs", "bytes_moved")

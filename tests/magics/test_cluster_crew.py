@@ -10,7 +10,7 @@ from magics.studies.cluster import LostError, worker
 from magics.studies.cluster.crew import Crew
 from magics.studies.cluster.parcels import _settled, device_of, threads_of
 from magics.studies.cluster.pinning import Seat, Share
-from magics.studies.tasks import Task
+from magics.studies.sweeping.tasks import Task
 
 TWO = Seat(((0,), (1,)))
 

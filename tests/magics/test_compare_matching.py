@@ -5,7 +5,7 @@ from examples import layer, profile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magics.studies import matching
+from magics.studies.comparing import matching
 
 
 def net(*rows):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import magics
-from magics.measurement.denormals import share_of
+from magics.measurement.calling.denormals import share_of
 
 SUBNORMAL = 1e-39
 

@@ -15,7 +15,7 @@ from two_ranks import Net
 import magics
 import magics.__main__ as command
 from magics.errors import InputError
-from magics.measurement import process_groups, steps
+from magics.measurement.parallel import process_groups, steps
 from magics.records import Spread
 from magics.studies.distributed import spread
 
@@ -39,7 +39,7 @@ BOOK = """
 DYING = """
     import os, signal
     from magics.errors import ConvProfileError
-    from magics.measurement.process_groups import joined
+    from magics.measurement.parallel.process_groups import joined
     try:
         with joined() as ranks:
             ranks.told("here")

@@ -8,7 +8,7 @@ from nets import CONV, CONV_MACS, SQUARE, Calls
 from torch import nn
 
 import magics
-from magics.measurement.inputs import parse_shape
+from magics.measurement.models.inputs import parse_shape
 
 
 def counted(model, *inputs, **options):

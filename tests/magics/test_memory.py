@@ -13,8 +13,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import magics
-from magics.measurement import memory
-from magics.measurement.storages import StorageTracker
+from magics.measurement.storage import memory
+from magics.measurement.storage.storages import StorageTracker
 from magics.theory.memory import peaks_of, predicted_peak
 
 MIB = 1024**2

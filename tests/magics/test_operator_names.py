@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import magics
-from magics.measurement import aten
+from magics.measurement.calling import aten
 
 TABLES = ["PER_OUTPUT", "PER_INPUT", "PER_LAST_INPUT", "VIEWS", "MOVES"]
 

@@ -10,7 +10,7 @@ from torch import nn
 import magics.__main__ as command
 from magics.errors import InputError
 from magics.questions import QUESTIONS
-from magics.studies.axes import AXES
+from magics.studies.sweeping.axes import AXES
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 import pytest
 import ticking
 
-from magics.measurement import racing
-from magics.measurement.clock import Clock
-from magics.measurement.racing import LEAST_ROUNDS, Race, Runner
+from magics.measurement.machine.clock import Clock
+from magics.measurement.timing import racing
+from magics.measurement.timing.racing import LEAST_ROUNDS, Race, Runner
 from magics.records.ratio import of_times
 
 

@@ -14,7 +14,7 @@ from examples import HOSTILE, layer, profile
 
 from magics.errors import RecordError
 from magics.records import Measurement, Rank, Spread
-from magics.studies import rank_doubts
+from magics.studies.ranking import doubts as rank_doubts
 
 
 def times(*milliseconds):

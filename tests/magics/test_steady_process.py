@@ -9,7 +9,7 @@ import pytest
 CHILD = """
 import contextlib, resource, sys
 import torch
-from magics.measurement.process import steady
+from magics.measurement.machine.process import steady
 
 torch.set_num_threads(1)
 net = torch.nn.Sequential(torch.nn.Conv2d(64, 64, 3, padding=1), torch.nn.ReLU())

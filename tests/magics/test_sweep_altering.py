@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from magics.errors import InputError
-from magics.measurement.altering import altered, check, expected_channels, is_factory
-from magics.studies import resizing
+from magics.measurement.models.altering import altered, check, expected_channels, is_factory
+from magics.studies.sweeping import resizing
 
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from magics.errors import InputError
 from magics.options import DTYPES, LAYOUTS
-from magics.studies.axes import AXES, read
+from magics.studies.sweeping.axes import AXES, read
 
 NUMBERS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6, unique=True)
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeping import point
 
-from magics.measurement.clock import Clock
+from magics.measurement.machine.clock import Clock
 from magics.records import Sweep, SweepAxis
 from magics.records.sweep import KNEE
-from magics.studies import book as book_module
-from magics.studies.axes import read
-from magics.studies.book import Book
-from magics.studies.tasks import Task
+from magics.studies.sweeping import book as book_module
+from magics.studies.sweeping.axes import read
+from magics.studies.sweeping.book import Book
+from magics.studies.sweeping.tasks import Task
 
 TIMES = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=9)
 

@@ -12,8 +12,8 @@ from torch import nn
 
 import magics
 from magics.errors import ForwardError
-from magics.measurement import headroom
-from magics.studies import foresight
+from magics.measurement.machine import headroom
+from magics.studies.sweeping import foresight
 
 MIB = 2**20
 
@@ -37,9 +37,10 @@ import json, resource
 import torch
 from torch import nn
 import magics
-from magics.measurement import timing, whole
-from magics.measurement.headroom import available
-from magics.studies import foresight
+from magics.measurement import whole
+from magics.measurement.timing import stopwatch as timing
+from magics.measurement.machine.headroom import available
+from magics.studies.sweeping import foresight
 
 torch.set_num_threads(1)
 timing._PROBE_S = timing._LEAST_S = whole._TIMES_AS_LONG = 0.0

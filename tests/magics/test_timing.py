@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.nn.functional import max_pool2d
 
 import magics
-from magics.measurement.pace import Pace
+from magics.measurement.timing.pace import Pace
 
 COUNTS_AND_TIMES = {"memory": False, "roofline": False, "receptive_field": False}
 CONV, NORM, RELU = COSTS["convolution"], COSTS["native_batch_norm"], COSTS["relu"]

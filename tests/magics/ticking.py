@@ -8,8 +8,9 @@ from collections import Counter
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from magics.measurement import contention, timing
-from magics.measurement.clock import Clock
+from magics.measurement.machine import contention
+from magics.measurement.machine.clock import Clock
+from magics.measurement.timing import stopwatch as timing
 
 COSTS = {
     "convolution": 1_000_000,

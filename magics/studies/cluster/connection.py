@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from magics.records import SweepPoint
-    from magics.studies.tasks import Task
+    from magics.studies.sweeping.tasks import Task
 
 _CONNECT_S = 5.0
 """How long an address is tried [s]."""

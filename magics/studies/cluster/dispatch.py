@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from magics.studies.cluster.crew import Crew, Slot
     from magics.studies.cluster.pinning import Share
-    from magics.studies.tasks import Task
+    from magics.studies.sweeping.tasks import Task
 
 _LOOK_S = 0.5
 """How often the scheduler is asked who is there [s]."""

@@ -18,9 +18,9 @@ import dask
 import torch
 
 from magics.errors import ConvProfileError, InputError
+from magics.measurement.calling.operators import tensors_in
 from magics.measurement.environment import device_of as device_of_tensors
-from magics.measurement.modules import target
-from magics.measurement.operators import tensors_in
+from magics.measurement.models.modules import target
 from magics.studies.cluster import worker
 from magics.studies.cluster.crew import reaching, told
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from magics.records import SweepPoint
     from magics.studies.cluster.crew import Slot
     from magics.studies.cluster.pinning import Share
-    from magics.studies.tasks import Task
+    from magics.studies.sweeping.tasks import Task
 
 _EMPTY: dict[str, Any] = {"model": None, "inputs": (), "kwargs": {}}
 """Attributes of a task that go apart, and what they are without."""

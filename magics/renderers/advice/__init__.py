@@ -1,0 +1,1 @@
+"""How advice shows itself."""

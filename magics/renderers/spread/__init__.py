@@ -1,0 +1,1 @@
+"""How a spread over ranks shows itself."""

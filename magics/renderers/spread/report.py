@@ -1,0 +1,79 @@
+"""A spread over ranks as fixed-width text, for a terminal, as HTML and as a page."""
+
+from __future__ import annotations
+
+from html import escape
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from magics.renderers.html import facts, framed, headline, listed, warning
+from magics.renderers.html_table import HEAD
+from magics.renderers.html_table import table as html_table
+from magics.renderers.page import document
+from magics.renderers.spread import words
+from magics.renderers.spread.remedies import remedies
+from magics.renderers.spread.table import columns
+from magics.renderers.terminal import manner
+from magics.renderers.text import LEAST_WIDTH, PLAIN, WIDTH, fitting, hanging, lines
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from magics.records import Spread
+    from magics.renderers.text import Ink
+
+_NAME = 24
+
+
+def as_text(spread: Spread, places: int = WIDTH, ink: Ink = PLAIN) -> str:
+    """Return a spread as text: what steps lose, what would help, layer by layer.
+
+    Args:
+        spread: What to show.
+        places: Places in a line; fewer than 60 count as 60.
+        ink: How to set parts off.
+    """
+    room = max(places, LEAST_WIDTH)
+
+    def said(begin: str, text: str, code: str = "") -> list[str]:
+        return hanging(begin, text, room, ink.on(code, begin))
+
+    parts = [ink.on(ink.bold, line) for line in wrap(words.title(spread), room)] + [""]
+    for word, sentence in words.facts(spread):
+        parts += said(f"{word:<9}", sentence, ink.bold)
+    for text in words.warnings(spread):
+        parts += said("! ", text, ink.warning)
+    parts += ["", *(ink.on(ink.bold, line) for line in wrap(words.verdict(spread), room))]
+    for text in remedies(spread):
+        parts += said("* ", text)
+    kept, left_out = fitting(columns(spread, _NAME), room)
+    parts += ["", *lines(kept, ink)]
+    if left_out:
+        names = ", ".join(dict.fromkeys(column.head for column in left_out))
+        parts += said("", f"No room here for: {names}. to_csv() and the HTML report have all.")
+    return "\n".join([*parts, *said("", f"{words.legend(spread)}.")])
+
+
+def in_terminal(spread: Spread, stream: TextIO) -> str:
+    """Return a spread as text that fits a stream."""
+    return as_text(spread, *manner(stream))
+
+
+def as_html(spread: Spread) -> str:
+    """Return a spread as one HTML fragment."""
+    return framed(
+        [
+            headline(words.title(spread)),
+            facts(words.facts(spread)),
+            *map(warning, words.warnings(spread)),
+            f'<div style="{HEAD}">{escape(words.verdict(spread))}</div>',
+            listed("ul", remedies(spread), "What would help"),
+            html_table(columns(spread), "Layers on all ranks, without communication"),
+            f'<div style="padding:2px 8px;max-width:1000px">{escape(words.legend(spread))}.</div>',
+        ]
+    )
+
+
+def as_page(spread: Spread) -> str:
+    """Return a spread as a whole HTML document."""
+    return document(words.title(spread), as_html(spread))

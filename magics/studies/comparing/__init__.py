@@ -1,0 +1,1 @@
+"""What a comparison is made of: layers that match, and doubts."""
