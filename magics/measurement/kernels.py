@@ -8,17 +8,13 @@ name on a processor.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
-import tempfile
 from collections import Counter
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from magics.measurement.machine.output import OUT, held_back
 from magics.measurement.timing.frames import Frame, Frames
 
 if TYPE_CHECKING:
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from magics.measurement.timing.frames import Workload
     from magics.records import Profile
 
-_STDOUT = 1
 _MARK = b"onednn_verbose,"
 _EXECUTED = ("primitive", "exec")
 _REORDER = "reorder"
@@ -75,7 +70,7 @@ def _onednn_names(work: Workload) -> dict[Key, str]:
     if not torch.backends.mkldnn.is_available():
         return {}
     try:
-        with _standard_output() as output:
+        with held_back(OUT, lambda line: line.startswith(_MARK)) as output:
             marks = _Marks(output.position)
             with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
                 with Frames(work, marks).placed():
@@ -124,62 +119,6 @@ def _in_words(kernels: Counter[str], reorders: int = 0) -> str | None:
     if reorders:
         words.append(f"{reorders} reorder{'s' if reorders > 1 else ''}")
     return " + ".join(words) or None
-
-
-class _Output:
-    """The standard output of the process, while it goes to a file.
-
-    Attributes:
-        text: What was written, once it is over.
-    """
-
-    def __init__(self, file: int) -> None:
-        self.text = b""
-        self._file = file
-
-    def position(self) -> int:
-        """Return how much has been written so far [bytes]."""
-        _flush()
-        return os.lseek(self._file, 0, os.SEEK_END)
-
-
-@contextmanager
-def _standard_output() -> Iterator[_Output]:
-    """Let the process's standard output, C's too, go to a file for a while.
-
-    What others wrote meanwhile is passed on afterwards.
-    """
-    _flush()
-    with tempfile.TemporaryFile() as file:
-        output = _Output(file.fileno())
-        before = os.dup(_STDOUT)
-        try:
-            os.dup2(file.fileno(), _STDOUT)
-            try:
-                yield output
-            finally:
-                _flush()
-                os.dup2(before, _STDOUT)
-                file.seek(0)
-                output.text = file.read()
-                lines = output.text.splitlines(keepends=True)
-                foreign = b"".join(line for line in lines if not line.startswith(_MARK))
-                if foreign:
-                    os.write(_STDOUT, foreign)
-        finally:
-            os.close(before)
-
-
-def _flush() -> None:
-    """Empty the buffers of Python and C before standard output."""
-    for stream in {id(each): each for each in (sys.stdout, sys.__stdout__) if each}.values():
-        with suppress(OSError, ValueError):  # closed by its owner
-            stream.flush()
-    try:
-        library = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
-        library.fflush(None)
-    except (OSError, AttributeError):
-        return
 
 
 class _Ranges:

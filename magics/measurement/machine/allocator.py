@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,13 @@ import torch
 from torch.autograd.profiler import record_function
 from torch.utils._python_dispatch import _disable_current_modes
 
+from magics.measurement.machine.output import ERROR, held_back
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_FROM_BEFORE = b"was allocated before the profiling started"
 
 
 @dataclass(slots=True)
@@ -77,11 +82,24 @@ def _cpu(_device: torch.device) -> Iterator[AllocatorPeak]:
     except (ImportError, AttributeError, TypeError, RuntimeError):
         yield peak
         return
-    try:
-        yield peak
-    finally:
-        records = _disable_profiler_legacy()
+    with _without_remarks():
+        try:
+            yield peak
+        finally:
+            records = _disable_profiler_legacy()
     peak.nbytes = _peak(records)
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep to ourselves that torch writes a line where memory from before is given back.
+
+    A model that keeps its last output gives the one before back.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):  # no standard error
+            stack.enter_context(held_back(ERROR, lambda line: _FROM_BEFORE in line))
+        yield
 
 
 def _peak(records: list[list[Any]]) -> int:
