@@ -75,10 +75,12 @@ format: $(VENV)/test.stamp ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/test.stamp ## measure against peers and limits; about ten minutes
+bench: $(VENV)/test.stamp ## measure against peers and limits; about twenty minutes
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/profiling.py
 	$(BIN)/python benchmarks/comparing.py
+	$(BIN)/python benchmarks/sweeping.py
+	$(BIN)/python benchmarks/cluster.py
 
 soak: $(VENV)/test.stamp ## the slow tests
 	$(BIN)/python -m pytest -m slow
