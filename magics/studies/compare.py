@@ -172,6 +172,8 @@ def _entrants(models: list[object], options: dict[str, Any]) -> list[_Entrant]:
             f"compare: two models at least (got {len(models)}); give another model, or one option "
             f"two values, such as mode=('eval', 'train')",
         )
+    if count > len(LETTERS):
+        raise InputError(f"compare: {len(LETTERS)} at most (got {count}); give fewer at a time")
     entrants = [
         _entrant(model, {name: values[place] for name, values in lists.items()})
         for place, model in enumerate(models * (count if len(models) == 1 else 1))

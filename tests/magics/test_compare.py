@@ -220,6 +220,7 @@ def test_different_circumstances_are_told(time):
 
 WRONG = {
     "nothing": ((), {}, "compare: two models at least (got 0)"),
+    "many": ((*[CONV()] * 27, "1x3x8x8"), {}, "compare: 26 at most (got 27); give fewer"),
     "one": ((CONV(), "1x3x8x8"), {}, "compare: two models at least (got 1); give another model"),
     "no input": ((CONV(), CONV()), {}, "A (Conv2d): INPUT: missing (got none)"),
     "other input": (

@@ -9,6 +9,7 @@ from sweeping import net
 from torch import nn
 from torch.nn.utils import parametrize
 
+import magics
 from magics.errors import InputError
 from magics.measurement.models.altering import altered, check, expected_channels, is_factory
 from magics.studies.sweeping import resizing
@@ -213,3 +214,23 @@ def test_channels_of_inputs_are_repeated_or_left_out(old, new, grad):
     assert found.requires_grad == grad
     assert found.is_leaf
     assert other == f"2x{old + 1}x3"
+
+
+def test_lazy_layers_take_the_channels_that_come_and_wait_on():
+    model = nn.Sequential(nn.LazyConv2d(8, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
+    before = repr(model)
+    found = magics.sweep(model, "2x3x8x8", channels=[1, 3], dilation=[1, 2], measure=False)
+    shapes = {(c, d): 8 * c * 9 + 8 + 16 + 2 * 8 * (8 - 2 * d) ** 2 + 2
+              for c in (1, 3) for d in (1, 2)}  # fmt: skip
+    assert {tuple(point.values.values()): point.params for point in found.points} == shapes
+    assert repr(model) == before
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_weights_that_every_forward_computes_anew_are_copied():
+    model = torch.nn.utils.weight_norm(nn.Conv2d(3, 4, 3))
+    model(torch.ones(1, 3, 8, 8))  # now its weight is no leaf
+    found = altered(model, {"dilation": 2}, 3)
+    assert found.dilation == (2, 2)
+    assert torch.equal(found.weight_v, model.weight_v)
+    assert found(torch.ones(1, 3, 8, 8)).shape == (1, 4, 4, 4)

@@ -3,7 +3,9 @@
 import itertools
 import string
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +39,20 @@ def test_a_list_a_tuple_and_text_are_the_same_axis(numbers):
 def test_a_range_is_an_axis(start, count, step):
     asked = range(start, start + count * step, step)
     assert only(channels=asked).values == tuple(asked)
+
+
+@given(NUMBERS)
+def test_integers_of_numpy_and_of_torch_are_an_axis_alone_and_in_arrays(numbers):
+    asked = only(batch=numbers)
+    array = np.array(numbers)
+    for given_axis in (array, torch.from_numpy(array), list(array), tuple(torch.tensor(numbers))):
+        axis = only(batch=given_axis)
+        assert axis == asked
+        assert {type(value) for value in axis.values} == {int}
+    assert only(batch=[*array[:1], ...]).step is not None
+    assert read({"batch": array[0], "size": [1, 2]}, lambda _name: False)[1] == {
+        "batch": numbers[0]
+    }
 
 
 @given(st.integers(1, 1000), st.integers(1, 4), st.integers(1, 8))

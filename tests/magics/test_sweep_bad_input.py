@@ -58,3 +58,26 @@ def test_inputs_that_are_missing_or_have_no_such_axis_are_told():
         with pytest.raises(InputError) as caught:
             magics.sweep(net(), *inputs, **asked)
         assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes", "asked"),
+    [
+        (nn.Conv1d(4, 4, 3), (4, 8), {"batch": [1, 2]}),
+        (net(), (4, 8, 8), {"size": [8, 16]}),
+        (nn.Sequential(nn.LazyConv2d(4, 3)), (4, 8, 8), {"channels": [4, 8]}),
+        (nn.Sequential(nn.Flatten(0, 0), nn.ConvTranspose3d(1, 1, 3)), (1, 4, 4, 4),
+         {"threads": [1, 2]}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("given_as", ["shape", "tensor"])
+def test_a_sample_without_a_batch_is_no_batch_of_its_channels(model, sizes, asked, given_as):
+    shown = "x".join(map(str, sizes))
+    with pytest.raises(InputError, match=f"INPUT: no batch .got {shown}, .*: 1x{shown}"):
+        magics.sweep(model, shown if given_as == "shape" else torch.ones(sizes), **asked)
+
+
+def test_a_device_without_a_clock_does_where_none_is_read():
+    found = magics.sweep(net(), "2x4x8x8", device=["cpu", "meta"], measure=False)
+    assert [point.status for point in found.points] == ["counted", "counted"]
+    assert found.points[0].macs == found.points[1].macs

@@ -211,3 +211,19 @@ def test_the_address_of_a_function_in_a_model_is_no_difference(quick, tmp_path):
     magics.sweep(Act(), "1x4", batch=[1], resume=path)
     magics.sweep(Act(), "1x4", batch=[1, 2], resume=path)
     assert statuses(path) == ["measured"] * 2
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "sweep.json"
+    link.symlink_to(tmp_path / "real" / "sweep.json")
+    for batches in ([1, 2], [1, 2, 4]):
+        magics.sweep(net(), "2x4x8x8", batch=batches, measure=False, resume=link)
+        assert link.is_symlink()
+        assert len(Sweep.from_json(tmp_path / "real" / "sweep.json").points) == len(batches)
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["sweep.json"]
+
+
+def test_what_is_no_path_is_told():
+    with pytest.raises(InputError, match=r"resume: no path \(got 5\)"):
+        magics.sweep(net(), "2x4x8x8", batch=[1, 2], resume=5)

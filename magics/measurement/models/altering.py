@@ -6,7 +6,6 @@ what a layer costs does not depend on them.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 
 from magics.errors import InputError
+from magics.measurement.models import lazy
+from magics.measurement.models.copying import copied
 from magics.measurement.models.modules import Target, target
 
 if TYPE_CHECKING:
@@ -74,18 +75,20 @@ def altered(model: object, settings: Mapping[str, int], channels: int | None) ->
         return model
     if _made_by(model, settings):
         return model(**settings)  # type: ignore[operator]  # a factory
-    _alterable(model, next(iter(settings)))
     try:
-        copied = copy.deepcopy(model)
+        work = copied(model, _alterable(model, next(iter(settings))).values())
+    except InputError:
+        raise
     except Exception as error:
+        reason = str(error).partition("\n")[0]
         raise InputError(
-            f"{next(iter(settings))}: the model can't be copied ({type(error).__name__}: {error}); "
-            f"give a function that makes it",
+            f"{next(iter(settings))}: the model can't be copied ({type(error).__name__}: "
+            f"{reason}); give a function that makes it",
         ) from error
     for name, value in settings.items():
-        for change in _plan(_alterable(copied, name), name, value, channels):
+        for change in _plan(_alterable(work, name), name, value, channels):
             change()
-    return copied
+    return work
 
 
 def expected_channels(model: object) -> int | None:
@@ -144,7 +147,7 @@ def _title(model: object) -> str:
 def _plan(
     modules: Mapping[str, nn.Module], name: str, value: int, channels: int | None
 ) -> list[_Change]:
-    """Return what has to be done to the modules.
+    """Return what has to be done to the modules; to lazy ones, nothing for other channels.
 
     Raises:
         InputError: If it can't be done, or there is nothing to do it to.
@@ -155,7 +158,7 @@ def _plan(
         if change is not None:
             _own_weight(path, module, name)
             changes.append(change)
-    if not changes:
+    if not changes and not (name == "channels" and lazy.waiting(modules)):
         what = f"{channels} channels" if name == "channels" else _LACKING[name]
         raise InputError(f"{name}: no layer for it (got {name}={value}, and {what}); "
                          f"choose another value")  # fmt: skip

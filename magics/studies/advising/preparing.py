@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from magics.measurement.machine.clock import NANOSECOND, WALL
 from magics.measurement.machine.contention import CONTENDED, Contention
 from magics.measurement.models import inputs as example_inputs
 from magics.measurement.models import lazy
+from magics.measurement.models.copying import copied
 from magics.measurement.models.modules import Target, target
 from magics.measurement.state import preserved
 from magics.options import Options
@@ -135,27 +135,12 @@ _COUNTING = {"measure": False, "memory": False, "roofline": False, "kernels": Fa
 """Options of the profile that advice begins with."""
 
 
-def _uncopyable(aim: Target) -> dict[int, torch.Tensor]:
-    """Return what stands for tensors that `copy.deepcopy` refuses, by their ids.
-
-    Those wait for their shapes, or were computed of parameters, as `weight` is by the older
-    `torch.nn.utils.weight_norm` in every forward.
-    """
-    computed = {
-        id(value): value.detach().clone()
-        for module in aim.modules.values()
-        for value in vars(module).values()
-        if isinstance(value, torch.Tensor) and not value.is_leaf
-    }
-    return lazy.stand_ins(aim.modules.values()) | computed
-
-
 def _copied(aim: Target) -> tuple[Target, str]:
     """Return a copy of the model to work with, and why there is none, '' if there is."""
     if aim.model is None:
         return aim, "a function was given: pass the module itself to try this on a copy"
     try:
-        model = copy.deepcopy(aim.model, _uncopyable(aim))
+        model = copied(aim.model, aim.modules.values())
     except Exception as error:  # noqa: BLE001, a model may hold anything
         reason = str(error).partition("\n")[0]
         return aim, f"the model can't be copied: {type(error).__name__}: {reason}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from math import prod
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from magics.errors import InputError
@@ -111,6 +113,8 @@ def extent(name: str, value: Value, dimensions: int) -> int | None:
 
 def several(value: object) -> list[object] | None:
     """Return values where there are several, `None` for a single one."""
+    if not isinstance(value, str) and callable(getattr(value, "tolist", None)):
+        value = value.tolist()  # type: ignore[attr-defined]  # an array or tensor
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
         return list(parts) if len(parts) > 1 else None
@@ -200,6 +204,9 @@ def _value(name: str, value: object) -> Value:
             return text
     if isinstance(text, str) and text.isdecimal():
         text = int(text)
+    elif not isinstance(text, str | bool):
+        with suppress(TypeError):
+            text = index(text)  # type: ignore[arg-type]  # an integer of NumPy's, perhaps
     if type(text) is not int or text < 1:
         words = "a whole number from 1, or two such as 64x96" if name == "size" else (
             "a whole number from 1")  # fmt: skip

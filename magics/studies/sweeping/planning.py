@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.modules.conv import _ConvNd
 
 from magics.errors import ConvProfileError, InputError
 from magics.hints import short
@@ -74,11 +75,13 @@ class Plan:
             prepare(aim, inputs, self._kwargs)  # raises if inputs are missing
         sizes = resizing.sizes_of((inputs, self._kwargs))
         self.dimensions = next((len(size) - 2 for size in sizes if size[2:]), 0)
+        if aim is not None and sizes:
+            _check_batch(aim, sizes[0])
         self._check_inputs(sizes)
         self._check_models(aim)
         if here:
             for name in self._values("device"):
-                _check_device(str(name))
+                _check_device(str(name), is_timed=options.measure)
 
     def task(self, values: dict[str, Value]) -> Task:
         """Return what is to be done at some values."""
@@ -197,8 +200,26 @@ def _chosen(options: Options, given: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if name in known} | counted
 
 
-def _check_device(name: str) -> None:
-    """See whether there is such a device here, and a clock for it.
+def _check_batch(aim: Target, sizes: tuple[int, ...]) -> None:
+    """See whether the model's first layer takes the input for a batch.
+
+    In a sample alone channels would be taken for samples, to be varied and to be divided by.
+
+    Raises:
+        InputError: If it takes it for a single sample.
+    """
+    own = (item for item in aim.modules.values() if [*item.parameters(recurse=False)])
+    first = next(own, None)
+    if isinstance(first, _ConvNd) and len(sizes) == len(first.kernel_size) + 1:
+        shown = "x".join(map(str, sizes))
+        raise InputError(
+            f"INPUT: no batch (got {shown}, which {type(first).__name__} takes for one sample); "
+            f"give it an axis for the batch: 1x{shown}",
+        )
+
+
+def _check_device(name: str, *, is_timed: bool) -> None:
+    """See whether there is such a device here, and a clock for it if times are measured.
 
     Raises:
         InputError: If not.
@@ -210,7 +231,7 @@ def _check_device(name: str) -> None:
         raise InputError(
             f"device: not to be had here (got {name!r}); choose cpu, or a device that torch finds",
         ) from error
-    if kind not in {"cpu", "cuda"}:
+    if is_timed and kind not in {"cpu", "cuda"}:
         raise InputError(
             f"device: there is no clock for it (got {name!r}); choose cpu or cuda",
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from magics.errors import InputError, RecordError
+from magics.hints import short
 from magics.records import SCHEMA, Sweep
 
 if TYPE_CHECKING:
@@ -34,7 +35,17 @@ class Ledger:
     """The file that a sweep goes on from, and is written to."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        self._path = None if path is None else Path(path)
+        """Name the file.
+
+        Raises:
+            InputError: If that is no path.
+        """
+        try:
+            self._path = None if path is None else Path(path)
+        except TypeError as error:
+            raise InputError(
+                f"resume: no path (got {short(path)}); name a file such as 'sweep.json'",
+            ) from error
         self._written: dict[int, tuple[SweepPoint, str]] = {}
 
     def read(self) -> Sweep | None:
@@ -96,13 +107,14 @@ class Ledger:
         """
         if self._path is None:
             return
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        file = Path(os.path.realpath(self._path))  # a link stays one, to the new content
+        part = file.with_name(f".{file.name}.{os.getpid()}.part")
         try:
             with part.open("w", encoding="utf-8") as stream:
                 stream.write(self._text(now()))
                 stream.flush()
                 os.fsync(stream.fileno())
-            part.replace(self._path)
+            part.replace(file)
         except OSError as error:
             with suppress(OSError):
                 part.unlink()

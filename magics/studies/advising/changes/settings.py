@@ -152,7 +152,7 @@ class Threads:
     def variation(self, context: Context) -> Variation | str:
         """Return the line, or why it does not apply."""
         if context.device.type != "cpu":
-            return "the work is done on a GPU"
+            return f"the work is done on the device {context.device}"
         wanted = cores() if self.every else 1
         found = context.found_threads
         if wanted == found:
