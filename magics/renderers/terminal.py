@@ -7,12 +7,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 from magics.renderers import text
+from magics.renderers.ink import COLOURED, PLAIN
+from magics.renderers.sheet import WIDTH
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from magics.records import Profile
-    from magics.renderers.text import Ink
+    from magics.renderers.ink import Ink
 
 
 def render(profile: Profile, stream: TextIO) -> str:
@@ -32,7 +34,7 @@ def manner(stream: TextIO) -> tuple[int, Ink]:
     dumb one; anything else gets plain text, 120 places wide.
     """
     if not stream.isatty():
-        return text.WIDTH, text.PLAIN
+        return WIDTH, PLAIN
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    places = shutil.get_terminal_size((text.WIDTH, 24)).columns
-    return places, text.PLAIN if plain else text.COLOURED
+    places = shutil.get_terminal_size((WIDTH, 24)).columns
+    return places, PLAIN if plain else COLOURED

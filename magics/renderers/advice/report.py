@@ -10,7 +10,7 @@ from magics.renderers.advice import words
 from magics.renderers.html import warning
 from magics.renderers.html_table import HEAD, SMALL
 from magics.renderers.page import document
-from magics.renderers.text import WIDTH
+from magics.renderers.sheet import WIDTH
 
 if TYPE_CHECKING:
     from magics.records import Advice
@@ -32,9 +32,9 @@ def as_text(advice: Advice, places: int = WIDTH) -> str:
         places: Places in a line; lines of code are never broken.
     """
 
-    def hanging(begin: str, text: str, after: str = "") -> list[str]:
-        behind = after or " " * len(begin)
-        return wrap(text, places, initial_indent=begin, subsequent_indent=behind,
+    # Links and lines of code are to be copied: they are never broken, unlike on a `Sheet`.
+    def hanging(begin: str, text: str) -> list[str]:
+        return wrap(text, places, initial_indent=begin, subsequent_indent=" " * len(begin),
                     break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
     parts = [*hanging("", words.title(advice)), *hanging("", words.circumstances(advice))]

@@ -10,17 +10,20 @@ from magics.renderers.comparison.picture import pictures
 from magics.renderers.comparison.table import columns
 from magics.renderers.html import drawn, facts, framed, headed, headline, legend, listed, warning
 from magics.renderers.html_table import table as html_table
+from magics.renderers.ink import PLAIN
 from magics.renderers.page import document
 from magics.renderers.ratio_words import interval
+from magics.renderers.sheet import WIDTH, Sheet
 from magics.renderers.terminal import manner
-from magics.renderers.text import LEAST_WIDTH, PLAIN, WIDTH, bar, fitting, hanging, lines
+from magics.renderers.text_table import bar
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from magics.records import Comparison
-    from magics.renderers.text import Ink
+    from magics.renderers.ink import Ink
 
+_LETTER = 3  # places that a letter and the blanks behind it take
 _NAME = 30
 _BAR = 40
 _RATIO = 28  # places that a ratio and its interval take
@@ -34,28 +37,20 @@ def as_text(comparison: Comparison, places: int = WIDTH, ink: Ink = PLAIN) -> st
         places: Places in a line; fewer than 60 count as 60.
         ink: How to set parts off.
     """
-    room = max(places, LEAST_WIDTH)
-
-    def said(begin: str, text: str, code: str = "") -> list[str]:
-        return hanging(begin, text, room, ink.on(code, begin))
-
-    parts = [*(ink.on(ink.bold, line) for line in said("", words.title(comparison))), ""]
-    for letter, sentence in words.entrants(comparison):
-        parts += said(f"{letter}  ", sentence, ink.bold)
-    for text in words.warnings(comparison):
-        parts += said("! ", text, ink.warning)
+    sheet = Sheet(places, ink)
+    sheet.opening(
+        words.title(comparison), words.entrants(comparison), words.warnings(comparison), _LETTER
+    )
     for place in range(1, len(comparison.profiles)):
-        parts += ["", *said("", words.verdict(comparison, place))]
-        for text in words.reasons(comparison, place):
-            parts += said("* ", text)
-        parts += _bars(comparison, place, room, ink)
-    kept, left_out = fitting(columns(comparison, _NAME), room)
-    parts += ["", *lines(kept, ink)]
-    if left_out:
-        names = ", ".join(dict.fromkeys(column.head for column in left_out))
-        parts += said("", f"No room here for: {names}. The HTML report has all.")
-    parts += said("", words.legend(comparison) + ".")
-    return "\n".join(parts)
+        sheet.gap()
+        sheet.say(words.verdict(comparison, place))
+        sheet.bullets(words.reasons(comparison, place))
+        sheet.lines += _bars(comparison, place, sheet.room, ink)
+    sheet.gap()
+    _, left_out = sheet.table(columns(comparison, _NAME))
+    sheet.missing(left_out, "The HTML report has all.")
+    sheet.say(f"{words.legend(comparison)}.")
+    return sheet.text()
 
 
 def _bars(comparison: Comparison, place: int, places: int, ink: Ink) -> list[str]:

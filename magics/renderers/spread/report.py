@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from html import escape
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from magics.renderers.html import facts, framed, headline, listed, warning
 from magics.renderers.html_table import HEAD
 from magics.renderers.html_table import table as html_table
+from magics.renderers.ink import PLAIN
 from magics.renderers.page import document
+from magics.renderers.sheet import WIDTH, Sheet
 from magics.renderers.spread import words
 from magics.renderers.spread.remedies import remedies
 from magics.renderers.spread.table import columns
 from magics.renderers.terminal import manner
-from magics.renderers.text import LEAST_WIDTH, PLAIN, WIDTH, fitting, hanging, lines
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from magics.records import Spread
-    from magics.renderers.text import Ink
+    from magics.renderers.ink import Ink
 
 _NAME = 24
 
@@ -33,25 +33,16 @@ def as_text(spread: Spread, places: int = WIDTH, ink: Ink = PLAIN) -> str:
         places: Places in a line; fewer than 60 count as 60.
         ink: How to set parts off.
     """
-    room = max(places, LEAST_WIDTH)
-
-    def said(begin: str, text: str, code: str = "") -> list[str]:
-        return hanging(begin, text, room, ink.on(code, begin))
-
-    parts = [ink.on(ink.bold, line) for line in wrap(words.title(spread), room)] + [""]
-    for word, sentence in words.facts(spread):
-        parts += said(f"{word:<9}", sentence, ink.bold)
-    for text in words.warnings(spread):
-        parts += said("! ", text, ink.warning)
-    parts += ["", *(ink.on(ink.bold, line) for line in wrap(words.verdict(spread), room))]
-    for text in remedies(spread):
-        parts += said("* ", text)
-    kept, left_out = fitting(columns(spread, _NAME), room)
-    parts += ["", *lines(kept, ink)]
-    if left_out:
-        names = ", ".join(dict.fromkeys(column.head for column in left_out))
-        parts += said("", f"No room here for: {names}. to_csv() and the HTML report have all.")
-    return "\n".join([*parts, *said("", f"{words.legend(spread)}.")])
+    sheet = Sheet(places, ink)
+    sheet.opening(words.title(spread), words.facts(spread), words.warnings(spread))
+    sheet.gap()
+    sheet.headline(words.verdict(spread))
+    sheet.bullets(remedies(spread))
+    sheet.gap()
+    _, left_out = sheet.table(columns(spread, _NAME))
+    sheet.missing(left_out, "to_csv() and the HTML report have all.")
+    sheet.say(f"{words.legend(spread)}.")
+    return sheet.text()
 
 
 def in_terminal(spread: Spread, stream: TextIO) -> str:

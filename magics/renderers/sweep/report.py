@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from magics.renderers.html import drawn, facts, framed, headline, hint, legend, listed, warning
 from magics.renderers.html_table import table as html_table
+from magics.renderers.ink import PLAIN
 from magics.renderers.page import document
+from magics.renderers.sheet import WIDTH, Sheet
 from magics.renderers.sweep import words
 from magics.renderers.sweep.findings import findings
 from magics.renderers.sweep.picture import pictures
 from magics.renderers.sweep.table import columns, groups, matrix
 from magics.renderers.terminal import manner
-from magics.renderers.text import LEAST_WIDTH, PLAIN, WIDTH, fitting, hanging, lines
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from magics.records import Sweep
-    from magics.renderers.column import Column
-    from magics.renderers.text import Ink
+    from magics.renderers.ink import Ink
+
+_ELSEWHERE = "The HTML report has all."
 
 
 def as_text(sweep: Sweep, places: int = WIDTH, ink: Ink = PLAIN) -> str:
@@ -31,34 +32,26 @@ def as_text(sweep: Sweep, places: int = WIDTH, ink: Ink = PLAIN) -> str:
         places: Places in a line; fewer than 60 count as 60.
         ink: How to set parts off.
     """
-    room = max(places, LEAST_WIDTH)
-
-    def said(begin: str, text: str, code: str = "") -> list[str]:
-        return hanging(begin, text, room, ink.on(code, begin))
-
-    def shown(kept: list[Column], left_out: list[Column]) -> list[str]:
-        names = ", ".join(dict.fromkeys(column.head for column in left_out))
-        missing = f"No room here for: {names}. The HTML report has all."
-        return [*lines(kept, ink), *(said("", missing) if left_out else [])]
-
-    parts = [ink.on(ink.bold, line) for line in wrap(words.title(sweep), room)] + [""]
-    for word, sentence in words.facts(sweep):
-        parts += said(f"{word:<9}", sentence, ink.bold)
-    for text in words.warnings(sweep):
-        parts += said("! ", text, ink.warning)
+    sheet = Sheet(places, ink)
+    sheet.opening(words.title(sweep), words.facts(sweep), words.warnings(sweep))
     found = findings(sweep)
-    parts += [""] if found else []
-    for text in found:
-        parts += said("* ", text)
+    if found:
+        sheet.gap()
+    sheet.bullets(found)
     times = matrix(sweep)
     if times:
-        parts += ["", ink.on(ink.bold, words.of_time(sweep)), *shown(*fitting(times, room))]
-    kept, left_out = fitting(columns(sweep), room)
-    parts += ["", *shown(kept, left_out)]
-    for text in words.troubles(sweep):
-        parts += said("! ", text, ink.warning)
+        sheet.gap()
+        sheet.headline(words.of_time(sweep))
+        _, left_out = sheet.table(times)
+        sheet.missing(left_out, _ELSEWHERE)
+    sheet.gap()
+    kept, left_out = sheet.table(columns(sweep))
+    sheet.missing(left_out, _ELSEWHERE)
+    sheet.warn(words.troubles(sweep))
     meanings = words.legend(kept)
-    return "\n".join([*parts, *(said("", f"{meanings}.") if meanings else [])])
+    if meanings:
+        sheet.say(f"{meanings}.")
+    return sheet.text()
 
 
 def in_terminal(sweep: Sweep, stream: TextIO) -> str:
