@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from magics.errors import ForwardError
+from magics.errors import ConvProfileError, ForwardError
 from magics.measurement.calling.operators import tensors_in
 from magics.measurement.capturing.advice import advice, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from magics.measurement.calling.calls import Call
     from magics.measurement.models.modules import Target
@@ -62,6 +63,25 @@ def explain(
     return ForwardError(
         f"{place.words}: {known or f'the model {raised}; check the input'}", layer=place.path
     )
+
+
+@contextmanager
+def running_again() -> Iterator[None]:
+    """Run a model that ran once before, to time it.
+
+    Raises:
+        ForwardError: If it raises now.
+    """
+    try:
+        yield
+    except ConvProfileError:
+        raise
+    except Exception as error:
+        raise ForwardError(
+            f"model: ran once, then raised {type(error).__name__}: {error}; "
+            f"it must run again and again on the same input to be timed",
+            layer="",
+        ) from error
 
 
 def _place(error: Exception, target: Target, stack: Sequence[Call]) -> _Place:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from magics.errors import ConvProfileError, ForwardError
+from magics.measurement.capturing.problems import running_again
 from magics.measurement.machine.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
 from magics.measurement.machine.contention import CONTENDED, Contention
 from magics.measurement.machine.process import steady
@@ -145,16 +145,8 @@ class Stopwatch:
         """
         with self.turn(), self._place():
             torch.set_num_threads(self.timings.threads)
-            try:
+            with running_again():
                 yield
-            except ConvProfileError:
-                raise
-            except Exception as error:
-                raise ForwardError(
-                    f"model: ran once, then raised {type(error).__name__}: {error}; "
-                    f"it must run again and again on the same input to be timed",
-                    layer="",
-                ) from error
 
 
 def whole(passes: Passes) -> float:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from magics.errors import ConvProfileError, ForwardError
 from magics.measurement import guises
 from magics.measurement.calling.operators import tensors_in
 from magics.measurement.capturing.capture import dry_run
+from magics.measurement.capturing.problems import running_again
 from magics.measurement.environment import device_of
 from magics.measurement.machine import cuda
 from magics.measurement.machine.clock import NANOSECOND, WALL
@@ -156,18 +156,10 @@ def warm(lab: Lab, chosen: Options) -> None:
     Raises:
         ForwardError: If the model raises now, having run once.
     """
-    try:
+    with running_again():
         look(lab.context)
         lab.baseline()
         _choose_threads(lab, chosen)
-    except ConvProfileError:
-        raise
-    except Exception as error:
-        raise ForwardError(
-            f"model: ran once, then raised {type(error).__name__}: {error}; "
-            f"it must run again and again on the same input to be timed",
-            layer="",
-        ) from error
 
 
 def _choose_threads(lab: Lab, chosen: Options) -> None:
