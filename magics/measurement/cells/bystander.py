@@ -32,10 +32,9 @@ from magics.measurement.timing.backward import differentiable, nodes_behind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from magics.measurement.cells.first_calls import Ran
     from magics.measurement.cells.live_times import Timed
     from magics.measurement.cells.repeats import Repeat
-    from magics.measurement.cells.tally import Entry
+    from magics.measurement.cells.tally import Entry, Ran
 
 
 class Bystander(TorchFunctionMode):

@@ -18,6 +18,7 @@ from magics.measurement.calling import operators
 from magics.measurement.calling.dispatch import OperatorObserver
 from magics.measurement.calling.operators import tensors_in
 from magics.measurement.capturing.capture import COMPOSITES
+from magics.measurement.cells.tally import Ran
 from magics.theory import Cost
 
 if TYPE_CHECKING:
@@ -35,23 +36,6 @@ _NEVER = frozenset({"__get__", "__set__", "__delete__", "backward", "grad", "reg
 _NAMES = frozenset(dir(functional)) - {"boolean_dispatch", "handle_torch_function"}
 _PLAIN = (int, float, bool, str, type(None))
 _EXACT = (torch.Tensor, torch.nn.Parameter)
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What ran in a call.
-
-    Attributes:
-        has_products: There were matrix products or convolutions.
-        cost: Work of what has a formula.
-        backward: Work that it causes in a backward.
-        uncounted: Names of operators without a formula.
-    """
-
-    has_products: bool
-    cost: Cost
-    backward: Cost
-    uncounted: tuple[str, ...]
 
 
 class Operators(OperatorObserver):

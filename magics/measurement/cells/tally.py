@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from torch.nn import Parameter
 
-    from magics.measurement.cells.first_calls import Ran
     from magics.theory import Layer
 
 _SAMPLE = 512
@@ -44,6 +43,23 @@ class Times:
                 del self.sample[1::2]
                 self._every *= 2
         self.count += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What ran in a call.
+
+    Attributes:
+        has_products: There were matrix products or convolutions.
+        cost: Work of what has a formula.
+        backward: Work that it causes in a backward.
+        uncounted: Names of operators without a formula.
+    """
+
+    has_products: bool
+    cost: Cost
+    backward: Cost
+    uncounted: tuple[str, ...]
 
 
 @dataclass(slots=True)
