@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from magics.errors import InputError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 _QUOTES = ("'", '"')
 _TOKEN = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|.""", re.DOTALL)
 """A quoted text as a whole, or else one character."""
+
+_FILE = re.compile(r"""[^'"()\[\]{}\s]+\.json""")
+"""A file of a saved profile, as it is typed elsewhere: without quotes."""
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _BINARY = frozenset(
@@ -77,7 +81,7 @@ def expressions(parts: Iterable[str]) -> list[str]:
 
 def _is_whole(text: str) -> bool:
     try:
-        if parse_shape(text) is not None:
+        if _FILE.fullmatch(text) or parse_shape(text) is not None:
             return True
         ast.parse(text, mode="eval")
     except InputError:  # meant to be a shape: the complaint comes when it is used
@@ -89,12 +93,12 @@ def _is_whole(text: str) -> bool:
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, any Python value
-    """Return the value of an expression, or the text itself if it is a shape.
+    """Return the value of an expression, or the text itself if it is a shape or a JSON file.
 
     Raises:
         InputError: If the expression fails; the message suggests a near name.
     """
-    if _is_shape(text):
+    if _is_file(text, names) or _is_shape(text):
         return text
     try:
         return eval(text, dict(names))  # noqa: S307, the user's own line, as in a cell
@@ -110,6 +114,18 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, any P
         raise InputError(
             f"{text!r}: raised {type(error).__name__}: {error}; check the expression",
         ) from error
+
+
+def _is_file(text: str, names: Mapping[str, Any]) -> bool:
+    """Return whether a text is a file such as 'last.json', and no attribute of what has one."""
+    if not _FILE.fullmatch(text):
+        return False
+    name, _, attributes = text.partition(".")
+    try:
+        attrgetter(attributes)(names[name])
+    except (KeyError, AttributeError):
+        return True
+    return False
 
 
 def _is_shape(text: str) -> bool:

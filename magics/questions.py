@@ -120,7 +120,9 @@ class Asked:
             asked["resume"] = self.resume
         if self.on is not None:
             asked["on"] = self.on if _is_address(self.on) else evaluate(self.on, names)
-        found: Saved | None = self.question.call()(*values, kwargs=dict(named), **asked)
+        if named:
+            asked["kwargs"] = dict(named)
+        found: Saved | None = self.question.call()(*values, **asked)
         return found
 
 
@@ -207,6 +209,8 @@ def _is_expression(text: str, names: Mapping[str, object]) -> bool:
         return False
     if isinstance(tree, ast.Name):
         return tree.id in names
+    if isinstance(tree, ast.Constant):  # one value, which is told as it was written
+        return False
     return not isinstance(tree, ast.Tuple) or text.startswith("(")
 
 

@@ -1,5 +1,7 @@
 """What a line may ask: each question by its option, alone, with what goes with it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from IPython.core.error import UsageError
@@ -52,6 +54,7 @@ def run(shell, line, cell=None):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("--sweep batch=0 net x", "--sweep: batch: one value is no sweep (got '0'); give several"),
         ("--compare --sweep batch=1,2 net net x",
          "--sweep: not together with --compare (got both); ask one after the other"),
         ("--advise --distributed net x",
@@ -139,6 +142,39 @@ def test_a_wrong_only_of_a_comparison_is_noticed_before_anything_is_measured(she
     with pytest.raises(UsageError, match="only: no such layer"):
         run(shell, "--compare net net x --mode eval,train --only cnov --budget 60")
     assert len(shell.user_ns["net"].calls) <= 4
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "last.json now.json",
+        "./last.json {folder}/now.json",
+        "'last.json' \"now.json\"",
+        "last now.json",
+        "saved.json, now.json",
+    ],
+)
+def test_saved_profiles_are_compared_by_the_names_of_their_files(
+    shell, tmp_path, monkeypatch, line
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("last", "now"):
+        run(shell, f"net x --no-measure --save {name}.json")
+    calls = len(shell.user_ns["net"].calls)
+    shell.user_ns["last"] = "last.json"
+    shell.user_ns["saved"] = SimpleNamespace(json="last.json")  # what there is goes first
+    found, _ = run(shell, f"-r --compare {line.format(folder=tmp_path)}")
+    assert [profile.total.params for profile in found.profiles] == [112, 112]
+    assert len(shell.user_ns["net"].calls) == calls
+
+
+def test_a_saved_profile_is_compared_with_a_model(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(shell, "net x --no-measure --save last.json")
+    found, _ = run(shell, "-r --compare last.json net x --no-measure")
+    assert len(found.profiles) == 2
+    with pytest.raises(UsageError, match=r"lost\.json: can't be read"):
+        run(shell, "--compare last.json lost.json")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def copied(model: nn.Module, modules: Collection[nn.Module]) -> nn.Module:
+_Model = TypeVar("_Model")
+
+
+def copied(model: _Model, modules: Collection[nn.Module]) -> _Model:
     """Return a copy of a model.
 
     Args:
