@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 from magics import outcome, questions
@@ -38,6 +40,9 @@ examples:
   python -m magics --advise nets:resnet18 8x3x224x224
   torchrun --nproc-per-node 2 -m magics --distributed nets:resnet18 8x3x224x224
 """
+_IMPORTERS = frozenset({__file__, importlib.__file__})
+"""Files whose frames are between the command and the code that it imports."""
+
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -73,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         with counted_to(what.view.check):
             found, status = _answered(asked, given.pop("model"), given.pop("inputs"), given)
         if found is not None:  # else another process prints it
-            sys.stdout.write(f"{_writable(what.of(found))}\n")
+            _printed(what.of(found))
     except ConvProfileError as error:
         if silent:
             return 0
@@ -101,10 +106,10 @@ def _compared(words: list[str]) -> int:
     """
     try:
         text, status = history.command(words)
+        _printed(text)
     except ConvProfileError as error:
         sys.stderr.write(f"python -m magics compare: {error}\n")
         return 2
-    sys.stdout.write(f"{_encodable(text)}\n")
     return status
 
 
@@ -129,14 +134,30 @@ def _answered(
         return partial, _INTERRUPTED
 
 
-def _writable(record: Saved) -> str:
-    """Return the report for this terminal, without what its encoding lacks, such as the bars."""
-    return _encodable(formed(record, "terminal", sys.stdout))
+def _printed(found: Saved | str) -> None:
+    """Write a report, or a text, as this terminal can show it: without what its encoding lacks.
 
+    Where nobody reads on, as in ``| head -1``, that is no mistake.
 
-def _encodable(text: str) -> str:
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "replace").decode(encoding)
+    Raises:
+        InputError: If it can't be written, such as to a full disk.
+    """
+    stream = sys.stdout
+    if stream is None:  # closed by the shell: ``>&-``
+        return
+    text = found if isinstance(found, str) else formed(found, "terminal", stream)
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(f"{text.encode(encoding, 'replace').decode(encoding)}\n")
+        stream.flush()
+    except OSError as error:
+        # Python flushes once more when it ends; what is left must have somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise InputError(
+                f"standard output: can't be written (got {error.strerror}); "
+                f"make room, or write elsewhere",
+            ) from error
 
 
 def load(text: str) -> Any:  # noqa: ANN401, whatever the name stands for
@@ -183,9 +204,22 @@ def _module(place: str) -> Any:  # noqa: ANN401, a module
         raise
     except Exception as error:
         raise InputError(
-            f"{place}: can't be imported ({type(error).__name__}: {error}); "
+            f"{place}: can't be imported ({type(error).__name__}: {error}{_place_of(error)}); "
             f"check the name, and that 'import' works",
         ) from error
+
+
+def _place_of(error: Exception) -> str:
+    """Return where the code that was imported raised: ', in nets.ipynb cell 3, line 2'."""
+    frames = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and frame.filename not in _IMPORTERS
+    ]
+    in_nbimport = f"{os.sep}nbimport{os.sep}"
+    if not frames or in_nbimport in frames[-1].filename or isinstance(error, SyntaxError):
+        return ""
+    return f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
 
 
 def _from_file(path: Path) -> Any:  # noqa: ANN401, a module

@@ -12,6 +12,9 @@ from magics.records import exchange
 from magics.records.decode import decoded
 from magics.records.views import formed, shown, shown_as_text
 
+_NUMBERS = ("_s", "_bytes", "_intensity")
+"""Ends of the names of columns of numbers: pandas can't tell where none of them is known."""
+
 
 class Saved:
     """Base of whole results, which are frozen dataclasses with slots.
@@ -59,6 +62,8 @@ class Saved:
     def to_dataframe(self) -> Any:  # noqa: ANN401, pandas is an optional extra
         """Return the table as a pandas DataFrame, one line per row.
 
+        Times, sizes and intensities are numbers, NaN where nothing is known.
+
         Raises:
             ModuleNotFoundError: If pandas is not installed.
         """
@@ -69,7 +74,9 @@ class Saved:
                 "to_dataframe: pandas is not installed; pip install 'nbimport-convprofile[frame]'",
                 name=error.name,
             ) from error
-        return pandas.DataFrame(self._lines())
+        frame = pandas.DataFrame(self._lines())
+        unknown = [name for name in frame if name.endswith(_NUMBERS) and frame[name].isna().all()]
+        return frame.astype(dict.fromkeys(unknown, "float64"))
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str:
         """Return the report as a whole HTML page, and write it to `path` if given.

@@ -178,3 +178,47 @@ def test_the_demo_networks_have_the_published_counts(capsys):
     assert command.main([f"{nets}:resnet18", "1x3x224x224", "--no-measure"]) == 0
     said = capsys.readouterr().out
     assert "11,689,512 parameters; 1.81 G MACs" in said
+
+
+def test_a_reader_who_leaves_early_is_no_mistake(folder):
+    line = [sys.executable, "-m", "magics", "small_nets:net", "1x3x8x8", "--no-measure"]
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does, once it has its lines
+    left = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (left.returncode, left.stderr) == (0, "")
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *line], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_one_line_and_exit_2(folder):
+    line = [sys.executable, "-m", "magics", "small_nets:net", "1x3x8x8", "--no-measure"]
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == 2
+    assert found.stderr == (
+        "python -m magics: standard output: can't be written (got No space left on device); "
+        "make room, or write elsewhere\n"
+    )
+
+
+def test_a_module_that_raises_is_told_with_its_line(folder, capsys):
+    cells = [
+        {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None,
+         "source": source}
+        for source in ("size = 3", "# a cell\nsize / 0")
+    ]  # fmt: skip
+    Path("raising.ipynb").write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+    )
+    Path("raising_too.py").write_text("size = 3\n\nsize / 0\n")
+    for model, place in (
+        ("raising.ipynb:net", "raising.ipynb cell 2, line 2"),
+        ("raising:net", "raising.ipynb cell 2, line 2"),
+        ("raising_too:net", "raising_too.py, line 3"),
+    ):
+        assert command.main([model, "1x3x8x8"]) == 2
+        assert f"(ZeroDivisionError: division by zero, in {place});" in capsys.readouterr().err

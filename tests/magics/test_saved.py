@@ -68,6 +68,16 @@ def test_a_table_without_rows_is_an_empty_text():
     assert Guess().to_csv() == ""
 
 
+def test_columns_of_times_and_sizes_are_numbers_where_none_is_known():
+    made = everything()
+    unknown = dict.fromkeys(("forward", "per_call", "backward", "saved_bytes", "peak_bytes"))
+    layers = tuple(replace(layer, **unknown) for layer in made.layers)
+    frame = replace(made, layers=layers, other=replace(made.other, **unknown)).to_dataframe()
+    for name in ("forward_s", "forward_per_call_s", "backward_iqr_s", "saved_bytes"):
+        assert frame[name].dtype == "float64"
+        assert frame[name].isna().all()
+
+
 def test_a_comparison_becomes_a_data_frame_with_the_columns_of_its_csv():
     frame = TWO.to_dataframe()
     assert list(frame.columns) == next(csv.reader(io.StringIO(TWO.to_csv())))
