@@ -10,16 +10,17 @@ from magics.progress import part, report
 from magics.session import Interrupted
 from magics.studies import cluster
 from magics.studies.sweeping.book import Book
+from magics.studies.sweeping.measuring import measured
 from magics.studies.sweeping.planning import Plan
 from magics.studies.sweeping.recording import recorded
 from magics.studies.sweeping.resuming import Ledger
-from magics.studies.sweeping.tasks import Task, measured
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from magics.records import Sweep, SweepPoint
+    from magics.studies.sweeping.tasks import Task
 
     NextTask = Callable[[], Task | None]
     Done = Callable[[Task, SweepPoint], None]

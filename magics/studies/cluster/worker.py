@@ -21,7 +21,7 @@ import torch
 from distributed import get_worker
 
 from magics.studies.cluster.pinning import Seat, kept_on, own_cores
-from magics.studies.sweeping.tasks import measured
+from magics.studies.sweeping.measuring import measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
