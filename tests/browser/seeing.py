@@ -10,6 +10,7 @@ THEMES = {"JupyterLab Light": False, "JupyterLab Dark": True}
 """Themes of JupyterLab, and whether they are dark."""
 
 _READ = """element => {
+    if (!element.isConnected) return null;
     const style = getComputedStyle(element);
     let behind = element;
     const colour = () => getComputedStyle(behind).backgroundColor;
@@ -27,7 +28,10 @@ def luminance(colour):
 
 
 def contrast(page, selector):
-    text, behind = page.locator(selector).first.evaluate(_READ)
+    """Return how well a text stands out, and the luminance behind it."""
+    element = page.locator(selector).first
+    read = (element.evaluate(_READ) for _ in range(20))  # a bar is drawn anew all the time
+    text, behind = next(filter(None, read))
     high, low = sorted((luminance(text), luminance(behind)), reverse=True)
     return (high + 0.05) / (low + 0.05), luminance(behind)
 
