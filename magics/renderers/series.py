@@ -169,7 +169,9 @@ def growth_reading(profile: Profile) -> str:
     """Say in one line how the receptive field grows."""
     found, extent = growth(profile), input_extent(profile)
     widest = max(size for _, size in found)
-    text = f"One output sees {found[0][1]} positions per axis at first and {widest} at most"
+    first = found[0][1]
+    positions = "position" if first == 1 else "positions"
+    text = f"One output sees {first} {positions} per axis at first and {widest} at most"
     over = next((place for place, size in found if extent and size >= extent), None)
     if over is None:
         return f"{text}, of an input of {extent}." if extent else f"{text}."

@@ -10,7 +10,7 @@ from examples import HOSTILE, everything, layer, profile
 
 from magics.errors import InputError, RecordError
 from magics.records import LayerProfile, ReceptiveField
-from magics.renderers.series import FAMILIES, family
+from magics.renderers.series import FAMILIES, family, growth_reading
 
 mpl.use("agg")
 KINDS = ("roofline", "timeline", "receptive_field", "kinds")
@@ -148,3 +148,12 @@ def test_without_matplotlib_one_line_says_how_to_get_it(tmp_path):
         "ModuleNotFoundError: plot: matplotlib is not installed; "
         "pip install 'nbimport-convprofile[plot]'"
     )
+
+
+def test_one_position_is_no_positions():
+    def reading(size):
+        seen = ReceptiveField(size=(size, size), stride=(1.0, 1.0), padding=(0.0, 0.0))
+        return growth_reading(profile((layer(name="a", receptive_field=seen),)))
+
+    assert reading(1).startswith("One output sees 1 position per axis at first and 1 at most")
+    assert reading(3).startswith("One output sees 3 positions per axis at first and 3 at most")
