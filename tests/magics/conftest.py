@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from ticking import installed
 
 from magics.measurement import whole
@@ -33,3 +34,12 @@ def quick(monkeypatch):
     monkeypatch.setattr(whole, "PACE", Pace(limits_s=(0.0, 0.0), runs_always=4))
     monkeypatch.setattr(whole, "_REPLICATE_S", 0.0)
     monkeypatch.setattr(whole, "_ROUND_S", 0.0)
+
+
+@pytest.fixture(scope="module")
+def one_shell():
+    """The process's IPython shell, with the extension; tests put names into it."""
+    made = InteractiveShell.instance()
+    made.run_line_magic("load_ext", "magics")
+    yield made
+    InteractiveShell.clear_instance()

@@ -3,17 +3,15 @@
 import pytest
 import torch
 from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
 
 
 @pytest.fixture(scope="module")
-def shell():
-    made = InteractiveShell.instance()
-    made.run_line_magic("load_ext", "magics")
-    made.user_ns.update(net=nn.Conv2d(1, 1, 1), narrow=nn.ReLU(), x=torch.rand(1), torch=torch)
-    yield made
-    InteractiveShell.clear_instance()
+def shell(one_shell):
+    one_shell.user_ns.update(
+        net=nn.Conv2d(1, 1, 1), narrow=nn.ReLU(), x=torch.rand(1), torch=torch
+    )  # fmt: skip
+    return one_shell
 
 
 def offered(shell, cell, cursor=None):

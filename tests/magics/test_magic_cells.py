@@ -6,7 +6,6 @@ import tracemalloc
 
 import pytest
 import torch
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nets import resnet18
 from torch import nn
@@ -16,14 +15,6 @@ from torch.utils.checkpoint import checkpoint
 import magics
 from magics.cell import profile_cell
 from magics.records import Profile
-
-
-@pytest.fixture(scope="module")
-def one_shell():
-    made = InteractiveShell.instance()
-    made.run_line_magic("load_ext", "magics")
-    yield made
-    InteractiveShell.clear_instance()
 
 
 def small():

@@ -8,9 +8,8 @@ from typing import ClassVar
 
 import pytest
 import torch
+from asking import refusal, run
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from torch import nn
 
 import magics.__main__ as command
@@ -33,14 +32,6 @@ class StopsAt(nn.Module):
         return self.conv(x)
 
 
-@pytest.fixture(scope="module")
-def one_shell():
-    made = InteractiveShell.instance()
-    made.run_line_magic("load_ext", "magics")
-    yield made
-    InteractiveShell.clear_instance()
-
-
 @pytest.fixture
 def shell(one_shell):
     one_shell.user_ns.pop("kept", None)
@@ -49,12 +40,6 @@ def shell(one_shell):
         stops=StopsAt(4),
     )  # fmt: skip
     return one_shell
-
-
-def run(shell, line):
-    with capture_output() as shown:
-        result = shell.run_line_magic("convprofile", line)
-    return result, shown.outputs
 
 
 @pytest.mark.parametrize(
@@ -181,10 +166,7 @@ def test_what_a_sweep_is_asked_wrongly_is_one_line(shell):
         ("--sweep batch=1,2 net x --kernels", "kernels: a sweep has no rows of layers"),
         ("--sweep dtype=float32,flaot16 net x", "did you mean float16?"),
     ):
-        with pytest.raises(UsageError) as caught:
-            run(shell, line)
-        assert message in str(caught.value)
-        assert "\n" not in str(caught.value)
+        assert message in refusal(shell, line)
 
 
 def test_advice_is_shown_stored_and_saved(shell, tmp_path):

@@ -4,23 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from asking import refusal, run
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from torch import nn
 
 import magics.__main__ as command
 from magics.errors import InputError
 from magics.questions import QUESTIONS
 from magics.studies.sweeping.axes import AXES
-
-
-@pytest.fixture(scope="module")
-def one_shell():
-    made = InteractiveShell.instance()
-    made.run_line_magic("load_ext", "magics")
-    yield made
-    InteractiveShell.clear_instance()
 
 
 class Counts(nn.Module):
@@ -40,15 +31,6 @@ class Counts(nn.Module):
 def shell(one_shell):
     one_shell.user_ns.update(net=Counts(), x=torch.rand(1, 3, 8, 8), sizes=[1, 2], one=1)
     return one_shell
-
-
-def run(shell, line, cell=None):
-    with capture_output() as shown:
-        if cell is None:
-            result = shell.run_line_magic("convprofile", line)
-        else:
-            result = shell.run_cell_magic("convprofile", line, cell)
-    return result, shown.outputs
 
 
 @pytest.mark.parametrize(
@@ -96,12 +78,7 @@ def run(shell, line, cell=None):
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_one_line_and_nothing_runs(shell, line, message):
-    with pytest.raises(UsageError) as caught:
-        run(shell, line)
-    said = str(caught.value)
-    assert said.startswith("%convprofile: ")
-    assert message in said
-    assert len(said.splitlines()) == 1
+    assert message in refusal(shell, line)
     assert shell.user_ns["net"].calls == []
 
 
