@@ -420,6 +420,13 @@ def test_where_there_is_no_clock_only_shapes_are_looked_at():
     assert {one.name for one in found} == EVERY
 
 
+def test_a_sample_without_a_batch_is_not_swept_over_batches_and_a_device_is_called_by_its_name():
+    found = magics.advise(CONV().eval(), torch.rand(3, 8, 8), **QUICK)
+    assert found["batch size"].why.startswith("INPUT: no batch (got 3x8x8, which Conv2d takes for")
+    found = magics.advise(CONV().eval(), *SQUARE(), device="meta")
+    assert found["one thread"].why == "the work is done on the device meta"
+
+
 def test_without_measuring_it_is_said_what_there_is_to_look_at_and_to_try():
     found = magics.advise(needy(), NEEDY_INPUT, measure=False)
     assert found["gridding"].verdict == "look at"

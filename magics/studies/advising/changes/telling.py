@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magics.errors import ConvProfileError
 from magics.records.advice import DOES_NOT_APPLY, Suggestion
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ def none(name: str, why: str, link: str) -> Suggestion:
 
 
 def in_a_line(error: BaseException) -> str:
-    """Return what an exception says: its first line, or two where the first announces the next."""
+    """Return what an exception says: its first line, or two where the first announces the next.
+
+    What this package says of a mistake is a sentence as it is.
+    """
+    if isinstance(error, ConvProfileError):
+        return str(error)[:_LONGEST]
     first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     said = f"{first} {more[0]}" if first.endswith(":") and more else first
     return f"it raised {type(error).__name__}{': ' if said else ''}{said[:_LONGEST]}"
