@@ -6,10 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from magics import units
+from magics.joining import geometry, work
 from magics.measurement.environment import settings
 from magics.measurement.machine.clock import NANOSECOND
 from magics.measurement.machine.contention import CONTENDED
 from magics.records import LayerProfile, Measurement, Profile, Uncounted
+from magics.theory import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +38,10 @@ def joined(seen: Seen, error: BaseException | None, threads: int, *, measure: bo
         name="everything else",
         kind="other",
         params=max(0, seen.params - sum(entry.params for entry in rows)),
-        macs=seen.other.macs,
-        useful_macs=seen.other.useful_macs,
-        elementwise_flops=seen.other.elementwise_flops,
-        bytes_moved=seen.other.bytes_moved,
         saved_bytes=seen.other_saved_bytes or None,
         forward=_once(outside - in_rows) if measure else None,
         backward=_once(backwards - back_in_rows) if backwards else None,
+        **work(seen.other, Cost()),
     )
     shown = next(iter(sorted(seen.devices)), "cpu")
     return Profile(
@@ -87,9 +86,7 @@ def _memory(seen: Seen) -> dict[str, int]:
 
 
 def _layer(number: int, entry: Entry, measure: bool) -> LayerProfile:  # noqa: FBT001, of `_profile`
-    layer, times = entry.layer, entry.forward
-    backward = entry.backward if entry.backwards else None
-    several = len(entry.shapes)
+    times, several = entry.forward, len(entry.shapes)
     note = entry.note
     if several > 1:
         note = f"inputs of several sizes ({several} at least); the first is shown"
@@ -104,25 +101,15 @@ def _layer(number: int, entry: Entry, measure: bool) -> LayerProfile:  # noqa: F
         input_shape=entry.input_shape,
         output_shape=entry.output_shape,
         dtype=entry.dtype,
-        kernel_size=layer.kernel_size if layer else (),
-        stride=layer.stride if layer else (),
-        padding=layer.padding if layer else (),
-        dilation=layer.dilation if layer else (),
-        groups=layer.groups if layer else 1,
         params=entry.params,
         saved_bytes=entry.saved_bytes,
         output_bytes=entry.output_bytes,
-        macs=entry.cost.macs,
-        useful_macs=entry.cost.useful_macs,
-        elementwise_flops=entry.cost.elementwise_flops,
-        bytes_moved=entry.cost.bytes_moved,
-        backward_macs=backward.macs if backward else 0,
-        backward_elementwise_flops=backward.elementwise_flops if backward else 0,
-        backward_bytes_moved=backward.bytes_moved if backward else 0,
         forward=_once(times.total_ns) if measure else None,
         backward=_once(entry.backward_ns) if measure and entry.backwards else None,
         per_call=_sample(times.sample) if measure and times.sample else None,
         note=note,
+        **geometry(entry.layer),
+        **work(entry.cost, entry.backward if entry.backwards else Cost()),
     )
 
 

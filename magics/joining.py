@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from magics.measurement.models.modules import Target
     from magics.measurement.rows import Plan, Row
     from magics.measurement.timing.timings import Series, Timings
-    from magics.theory import Cost
+    from magics.theory import Cost, Layer
 
 
 def joined(
@@ -43,7 +43,7 @@ def joined(
             params=rows.other_params,
             forward=forward.other,
             backward=backward.other,
-            **_work(rows.other, rows.other_backward),
+            **work(rows.other, rows.other_backward),
         ),
         params=sum(parameter.numel() for parameter in aim.parameters().values()),
         uncounted=tuple(
@@ -81,7 +81,7 @@ class _Times:
 
 
 def _layer(row: Row, forward: _Times, backward: _Times) -> LayerProfile:
-    layer, call = row.layer, row.call
+    call = row.call
     return LayerProfile(
         name=row.name,
         kind=row.kind,
@@ -90,21 +90,31 @@ def _layer(row: Row, forward: _Times, backward: _Times) -> LayerProfile:
         input_shape=call.input_shape,
         output_shape=call.output_shape,
         dtype=call.dtype,
-        kernel_size=layer.kernel_size if layer else (),
-        stride=layer.stride if layer else (),
-        padding=layer.padding if layer else (),
-        dilation=layer.dilation if layer else (),
-        groups=layer.groups if layer else 1,
         params=row.params,
         output_bytes=call.output_bytes,
         forward=forward.row(row),
         backward=backward.row(row),
         note=row.note,
-        **_work(row.cost, row.backward),
+        **geometry(row.layer),
+        **work(row.cost, row.backward),
     )
 
 
-def _work(cost: Cost, backward: Cost) -> dict[str, Any]:
+def geometry(layer: Layer | None) -> dict[str, Any]:
+    """Return what a record says of a layer's windows, by the names of its fields."""
+    if layer is None:
+        return {}
+    return {
+        "kernel_size": layer.kernel_size,
+        "stride": layer.stride,
+        "padding": layer.padding,
+        "dilation": layer.dilation,
+        "groups": layer.groups,
+    }
+
+
+def work(cost: Cost, backward: Cost) -> dict[str, Any]:
+    """Return what a record says of work, by the names of its fields."""
     return {
         "macs": cost.macs,
         "useful_macs": cost.useful_macs,
