@@ -9,7 +9,7 @@ from torch import nn
 
 from magics.records.advice import LOOK_AT, Suggestion
 from magics.studies.advising.changes.settings import UNLIKE_IN_TRAINING
-from magics.studies.advising.changes.telling import MOST_LINES, listed, none, sizes
+from magics.studies.advising.changes.telling import each, listed, look_at, none, sizes
 
 if TYPE_CHECKING:
     from magics.records import LayerProfile
@@ -35,17 +35,15 @@ def checkerboard(context: Context) -> Suggestion:
     first = prone[0]
     overlaps = [_overlaps(*axis) for axis in zip(first.kernel_size, first.stride, strict=True)]
     least, most = (prod(ends) for ends in zip(*overlaps, strict=True))
-    return Suggestion(
-        name=name,
-        verdict=LOOK_AT,
-        why=f"{listed([layer.name for layer in prone])}: kernel {sizes(first.kernel_size)} at "
-        f"stride {sizes(first.stride)} adds up {least} to {most} taps, "
-        f"changing from one output to the next, which shows as a checkerboard; a kernel that is "
-        f"a multiple of the stride is even",
-        link=link,
-        code="\n".join(filter(None, (_even(context, layer) for layer in prone[:MOST_LINES]))),
-        layers=tuple(layer.name for layer in prone),
+    return look_at(
+        name,
+        prone,
+        f"kernel {sizes(first.kernel_size)} at stride {sizes(first.stride)} adds up {least} to "
+        f"{most} taps, changing from one output to the next, which shows as a checkerboard; a "
+        f"kernel that is a multiple of the stride is even",
+        code=each(prone, lambda layer: _even(context, layer)),
         cost="the layer has to be trained anew",
+        link=link,
     )
 
 
@@ -117,16 +115,15 @@ def few_samples(context: Context) -> Suggestion:
         return none(name, f"every channel has {min(map(_samples, working)):,} values at least",
                      link)  # fmt: skip
     worst = min(few, key=_samples)
-    return Suggestion(
-        name=name,
-        verdict=LOOK_AT,
-        why=f"{listed([layer.name for layer in few])}: {worst.name!r} takes mean and variance of "
-        f"a channel from {_samples(worst)} values; with fewer than {_FEW_SAMPLES} they are noise. "
+    return look_at(
+        name,
+        few,
+        f"{worst.name!r} takes mean and variance of a channel from {_samples(worst)} values; "
+        f"with fewer than {_FEW_SAMPLES} they are noise. "
         f"Take a larger batch, or a norm that doesn't look at the batch",
-        link=link,
-        code="\n".join(filter(None, (_grouped(context, layer) for layer in few[:MOST_LINES]))),
-        layers=tuple(layer.name for layer in few),
+        code=each(few, lambda layer: _grouped(context, layer)),
         cost="another network: train it anew",
+        link=link,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magics.errors import ConvProfileError
-from magics.records.advice import DOES_NOT_APPLY, Suggestion
+from magics.records.advice import DOES_NOT_APPLY, LOOK_AT, Suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from magics.records import LayerProfile
 
 _WIDEST = 88
 """Characters in a line of code."""
@@ -16,7 +18,7 @@ _WIDEST = 88
 _LONGEST = 200
 """Characters of what an exception says."""
 
-MOST_LINES = 8
+_MOST_LINES = 8
 """Layers of a finding that get a line of code of their own."""
 
 
@@ -56,6 +58,29 @@ def sizes(shape: tuple[int, ...]) -> str:
 def none(name: str, why: str, link: str) -> Suggestion:
     """Return that something does not apply, and why."""
     return Suggestion(name=name, verdict=DOES_NOT_APPLY, why=why, link=link)
+
+
+def look_at(  # noqa: PLR0913, what a suggestion is
+    name: str, layers: Sequence[LayerProfile], why: str, *, code: str, cost: str, link: str
+) -> Suggestion:
+    """Return that layers are worth a look.
+
+    Args:
+        name: What the suggestion is called.
+        layers: The layers; the reason begins with their names.
+        why: What is the matter with them.
+        code: Lines that mend it.
+        cost: What mending it costs.
+        link: The page of documentation.
+    """
+    names = tuple(layer.name for layer in layers)
+    return Suggestion(name=name, verdict=LOOK_AT, why=f"{listed(names)}: {why}", link=link,
+                      code=code, layers=names, cost=cost)  # fmt: skip
+
+
+def each(layers: Sequence[LayerProfile], line: Callable[[LayerProfile], str]) -> str:
+    """Return a line of code for each of the first layers that one can be given for."""
+    return "\n".join(filter(None, map(line, layers[:_MOST_LINES])))
 
 
 def in_a_line(error: BaseException) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, cast
 from torch import nn
 
 from magics import units
-from magics.records.advice import LOOK_AT, Suggestion
-from magics.studies.advising.changes.telling import MOST_LINES, listed, none, sizes
+from magics.studies.advising.changes.telling import each, look_at, none, sizes
 from magics.theory.geometry import useful_taps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from magics.records import LayerProfile
+    from magics.records import LayerProfile, Suggestion
     from magics.studies.advising.changes.context import Context
 
 _USEFUL = 0.5
@@ -37,17 +36,15 @@ def wide_dilation(context: Context) -> Suggestion:
         share = units.percent(least, 0)
         return none(name, f"at least {share} of the taps of dilated kernels fall on the map", link)
     worst = min(wide, key=lambda layer: layer.useful_taps)
-    return Suggestion(
-        name=name,
-        verdict=LOOK_AT,
-        why=f"{listed([layer.name for layer in wide])}: of the taps of {worst.name!r} "
-        f"{units.percent(worst.useful_taps, 0)} fall on its {sizes(worst.input_shape[2:])} map, "
-        f"the others on padding; with dilation {sizes(worst.dilation)} it does little more than a "
-        f"1x1 kernel",
-        link=link,
-        code="\n".join(filter(None, (_narrower(context, layer) for layer in wide[:MOST_LINES]))),
-        layers=tuple(layer.name for layer in wide),
+    return look_at(
+        name,
+        wide,
+        f"of the taps of {worst.name!r} {units.percent(worst.useful_taps, 0)} fall on its "
+        f"{sizes(worst.input_shape[2:])} map, the others on padding; with dilation "
+        f"{sizes(worst.dilation)} it does little more than a 1x1 kernel",
+        code=each(wide, lambda layer: _narrower(context, layer)),
         cost="another receptive field: train the layer on",
+        link=link,
     )
 
 
@@ -93,21 +90,20 @@ def gridding(context: Context, covered: Callable[[str], dict[str, float]]) -> Su
     field, share = last.receptive_field, _coverage(last)
     size = sizes(field.size) if field else ""
     code = _hybrid(context, gaps)
-    found = f"{listed([layer.name for layer in gaps])}: an output of {last.name!r} sees only "
+    found = f"an output of {last.name!r} sees only "
     found += f"{units.percent(share, 0)} of its {size} receptive field, a grid of points"
     if code:
         after = covered(code).get(last.name)
         found += (
             f"; with these dilations it sees {units.percent(after, 0)}" if after is not None else ""
         )
-    return Suggestion(
-        name=name,
-        verdict=LOOK_AT,
-        why=found,
-        link=link,
+    return look_at(
+        name,
+        gaps,
+        found,
         code=code,
-        layers=tuple(layer.name for layer in gaps),
         cost="another receptive field: train the layers on",
+        link=link,
     )
 
 
