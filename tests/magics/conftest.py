@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from advised import shortly
 from IPython.core.interactiveshell import InteractiveShell
 from ticking import installed
 
@@ -43,3 +44,11 @@ def one_shell():
     made.run_line_magic("load_ext", "magics")
     yield made
     InteractiveShell.clear_instance()
+
+
+@pytest.fixture(scope="module")
+def briefly():
+    """Let advice measure every change for a moment only, and compile nothing; see `advised`."""
+    with pytest.MonkeyPatch.context() as patch:
+        shortly(patch)
+        yield

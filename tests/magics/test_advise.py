@@ -10,12 +10,12 @@ import snapshot
 import torch
 from advised import (
     NEEDY_INPUT,
+    QUICK,
     clean,
     clean_input,
     executed,
     fake_clock,
     needy,
-    shortly,
 )
 from nets import CONV, SQUARE, Calls
 from torch import nn
@@ -28,9 +28,6 @@ from magics.records.advice import VERDICTS
 from magics.session import Interrupted
 from magics.studies.advising.changes.settings import bf16_unit
 
-QUICK = {"budget": 600.0}
-"""No machine is so busy that this would not last; see `shortly`."""
-
 EVERY = {
     "no_grad", "eval mode", "train mode", "channels_last", "fold batch norm",
     "fold batch norm and channels_last", "bias before batch norm", "channels_last for pools",
@@ -40,11 +37,7 @@ EVERY = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _shortly():
-    with pytest.MonkeyPatch.context() as patch:
-        shortly(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("briefly")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 import snapshot
 import torch
-from advised import NEEDY_INPUT, executed, needy, shortly
+from advised import NEEDY_INPUT, QUICK, executed, needy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import CONV, SQUARE, Calls, Standardized, image, resnet18
@@ -19,14 +19,7 @@ from magics.measurement.calling.followers import followers
 from magics.studies.advising.changes.windows import _HYBRID
 from magics.studies.advising.outcomes import Outcome, difference
 
-QUICK = {"budget": 600.0}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _shortly():
-    with pytest.MonkeyPatch.context() as patch:
-        shortly(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("briefly")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import snapshot
 import torch
-from advised import fake_clock, shortly
+from advised import QUICK, fake_clock, shortly
 from nets import CONV, SQUARE
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -14,7 +14,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 import magics
 from magics.studies.advising.changes.compiling import Compile
 
-QUICK = {"budget": 600.0}
 _VARIATION = Compile.variation
 
 
