@@ -117,6 +117,11 @@ class Lab:
         """Run all cells; return whether none raised."""
         return page.evaluate(OPEN_AND_RUN)
 
+    @staticmethod
+    def begin_all(page):
+        """Begin to run all cells; the page's `ran` is the promise of what `run_all` returns."""
+        page.evaluate(f"() => {{ window.ran = ({OPEN_AND_RUN})(); }}")
+
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, browser):

@@ -25,20 +25,6 @@ net, gate = Slow(1, 1, 1), open("gate", "rb+", buffering=0)
 ---
 %convprofile net 1x1x4x4 --budget 30 --no-roofline
 """.strip().split("\n---\n")
-BEGIN_ALL = """() => {
-    const app = window.jupyterapp;
-    const run = async () => {
-        await app.restored;
-        const widget = app.shell.currentWidget;
-        await widget.context.ready;
-        await widget.sessionContext.ready;
-        await widget.sessionContext.session.kernel.info;
-        return await app.commands.execute("notebook:run-all-cells");
-    };
-    window.ran = run();
-}"""
-
-
 LOOK = """() => {
     const bars = document.querySelectorAll(".jp-OutputArea progress");
     const middle = part => {
@@ -75,7 +61,7 @@ def slow(lab, browser):
 
 def test_a_bar_shows_how_far_the_work_is_and_leaves_nothing_behind(lab, slow):
     page, open_gate = slow
-    page.evaluate(BEGIN_ALL)
+    lab.begin_all(page)
     bar = page.locator(".jp-OutputArea progress")
     bar.wait_for()
     seen = page.evaluate(LOOK)  # at once, for the bar is drawn anew four times a second
