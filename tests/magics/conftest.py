@@ -19,6 +19,12 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Begin with one thread, whatever a test before has left."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def time(monkeypatch):
     """A clock that only operators move, on a quiet machine; see `ticking`."""
