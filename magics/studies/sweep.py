@@ -68,7 +68,9 @@ def sweep(
     begin = WALL.read()
     plan = Plan(model, inputs, axes_and_options, here=on is None)
     limit = Options(budget=budget).budget  # checked as that of a profile
-    book = Book(plan.axes, plan.task, dimensions=plan.dimensions, budget_s=limit)
+    # On a cluster, workers of one host, the scheduler and whoever else share its processor.
+    book = Book(plan.axes, plan.task, dimensions=plan.dimensions, budget_s=limit,
+                among_others=on is not None)  # fmt: skip
     place: Place = _here(book) if on is None else cluster.place(on)
     ledger = Ledger(resume)
     before: tuple[SweepPoint, ...] = ()

@@ -46,6 +46,7 @@ class Book:
         *,
         dimensions: int,
         budget_s: float | None,
+        among_others: bool = False,
     ) -> None:
         """Open the book.
 
@@ -54,6 +55,8 @@ class Book:
             task: Returns the task at some values.
             dimensions: How many axes the size of an input has.
             budget_s: How long the sweep may take [s].
+            among_others: Others are known to work where points run: the processor's clock is
+                the one to read.
         """
         self.axes = axes
         self._main = next((axis for axis in axes if axis.is_numeric), axes[0])
@@ -66,7 +69,7 @@ class Book:
         ]
         self._task, self._budget_s = task, budget_s
         self._deadline = None if budget_s is None else WALL.read() + budget_s / NANOSECOND
-        self._undisturbed = False
+        self._undisturbed = among_others
         self.kept: list[SweepPoint] = []
         self._repeated: set[tuple[int, Value]] = set()
 

@@ -135,6 +135,7 @@ def _point(task: Task, stretch: _Stretch) -> SweepPoint:
         watch.keeps_clock = "threads" in task.values
         if task.undisturbed and watch.device is None and not watch.keeps_clock:
             watch.undisturbed(1.0)
+            watch.keeps_clock = True  # there is no better one to begin anew with
         watch.measure()
         found = ended(steps)
     return _joined(task, stretch, watch, found, batch)
