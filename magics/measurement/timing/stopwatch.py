@@ -21,6 +21,7 @@ from magics.measurement.capturing.problems import running_again
 from magics.measurement.machine.clock import CPU, NANOSECOND, PROCESS, WALL, Clock
 from magics.measurement.machine.contention import CONTENDED, Contention
 from magics.measurement.machine.process import steady
+from magics.measurement.timing.company import Company
 from magics.measurement.timing.pace import Pace
 from magics.measurement.timing.runs import Meter
 from magics.measurement.timing.timings import Timings
@@ -174,7 +175,7 @@ class _Race:
     """Decides what is run next, and with which clock, the same for all that take turns."""
 
     def __init__(self, watches: Sequence[Stopwatch]) -> None:
-        self._watches = watches
+        self._watches, self._company = watches, Company(watches)
         budgets = [watch.budget_s for watch in watches if watch.budget_s is not None]
         self._budget_s = sum(budgets) if budgets else None
         # Processor time of one thread and of several can't be compared, nor can the clock of
@@ -262,8 +263,8 @@ class _Race:
         length = 0
         start = WALL.read()
         enough = start + max(_LEAST_S, self._pace.enough_s) / NANOSECOND
-        waiting = set(self._watches)
-        while waiting:
+        company = self._company = Company(self._watches)
+        while company.waiting and not company.is_dear:
             begin = WALL.read()
             report((begin - start) / max(1, deadline - start), "measuring times")
             rounds = self._watches[0].timings.rounds
@@ -273,10 +274,7 @@ class _Race:
             now = WALL.read()
             length = now - begin
             if now >= enough:
-                # One that became stable stays so while it keeps the others company.
-                waiting -= {watch for watch in waiting if watch.timings.stable}
-                for watch in set(self._watches) - waiting:
-                    watch.timings.stable = True
+                company.settle()
             if contention is not None:
                 self._note(contention.ratio())
                 if rounds + 1 >= _MIN_CONTENDED_ROUNDS and self._contention >= CONTENDED:
@@ -289,4 +287,6 @@ class _Race:
         """
         turns = list(zip(self._watches, plain or [None] * len(self._watches), strict=True))
         for watch, done in turns if self._watches[0].timings.rounds % 2 else reversed(turns):
+            begin = WALL.read()
             watch.round(done)
+            self._company.spend(watch, WALL.read() - begin)
