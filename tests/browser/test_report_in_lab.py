@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 from seeing import TEXT_CONTRAST, THEMES, contrast, is_drawn, shoot
 
 import magics
@@ -38,7 +39,9 @@ def check_report(page):
     reports = page.locator(".convprofile")
     reports.nth(1).wait_for(state="attached")  # further ones, of other questions, may follow
     first = reports.first
-    first.scroll_into_view_if_needed()  # Lab lays out no cell that is far away
+    first.scroll_into_view_if_needed()
+    # Lab lays out no cell that is far away, and one that has come near not at once.
+    expect(layers(page).locator("thead th").first).to_contain_text("layer", use_inner_text=True)
     assert first.locator("table").count() == 2
     heads = layers(page).locator("thead th").all_inner_texts()
     assert [head.split("\n")[0].strip() for head in heads[:2]] == ["layer", "kind"]
