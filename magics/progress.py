@@ -42,9 +42,21 @@ class Receiver(Protocol):
         """Take note that the work has ended, one way or another."""
 
 
+@dataclass(slots=True)
+class _Way:
+    """How far the work has come: what begins anew half way doesn't undo what was done."""
+
+    receiver: Receiver
+    furthest: float = 0.0
+
+    def report(self, done: float, text: str) -> None:
+        self.furthest = max(self.furthest, done)
+        self.receiver.report(self.furthest, text)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    receiver: Receiver
+    way: _Way
     begin: float
     end: float
     text: str = ""
@@ -59,7 +71,7 @@ def reported_to(receiver: Receiver | None) -> Iterator[None]:
     if receiver is None:
         yield
         return
-    before = _current.set(_Part(receiver, 0.0, 1.0))
+    before = _current.set(_Part(_Way(receiver), 0.0, 1.0))
     try:
         yield
     finally:
@@ -82,7 +94,7 @@ def part(begin: float, end: float, text: str = "") -> Iterator[None]:
         return
     length = whole.end - whole.begin
     inner = _Part(
-        whole.receiver,
+        whole.way,
         whole.begin + begin * length,
         whole.begin + end * length,
         whole.text or text,
@@ -105,7 +117,7 @@ def report(done: float, text: str) -> None:
     if here is not None:
         share = min(1.0, max(0.0, done))
         done = here.begin + share * (here.end - here.begin)
-        here.receiver.report(done, here.text or text)
+        here.way.report(done, here.text or text)
 
 
 _check: ContextVar[Callable[[Sequence[Named]], None] | None] = ContextVar("check", default=None)

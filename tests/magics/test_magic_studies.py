@@ -15,7 +15,7 @@ from torch import nn
 import magics.__main__ as command
 from magics.records import Advice, Sweep
 
-QUICK = "--budget 0.5"
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 class StopsAt(nn.Module):
@@ -82,7 +82,7 @@ def test_two_axes_are_two_options(shell):
 def test_a_sweep_is_measured_shown_stored_and_saved(shell, tmp_path):
     files = {suffix: tmp_path / f"sweep{suffix}" for suffix in (".json", ".csv", ".html")}
     saved = " ".join(f"--save {path}" for path in files.values())
-    result, (shown,) = run(shell, f"--sweep batch=1,2 net x {QUICK} -o kept --digits 5 {saved}")
+    result, (shown,) = run(shell, f"--sweep batch=1,2 net x -o kept --digits 5 {saved}")
     assert result is None
     kept = shell.user_ns["kept"]
     assert all(point.seconds_per_sample > 0 for point in kept.points)
@@ -118,7 +118,7 @@ def test_a_stable_sweep_has_an_end(shell):
 
 
 def test_ctrl_c_gives_the_points_that_were_measured(shell):
-    _, (shown,) = run(shell, f"--sweep batch=1,2,4,8 stops x {QUICK} -o kept")
+    _, (shown,) = run(shell, "--sweep batch=1,2,4,8 stops x -o kept")
     statuses = [point.status for point in shell.user_ns["kept"].points]
     assert statuses[:2] == ["measured", "measured"]
     assert statuses[2:] == ["not_run", "not_run"]
@@ -127,7 +127,7 @@ def test_ctrl_c_gives_the_points_that_were_measured(shell):
 
 def test_an_interrupted_sweep_goes_on_from_its_file(shell, tmp_path):
     path = tmp_path / "sweep.json"
-    line = f"-r --sweep batch=1,2,4 {{}} x {QUICK} --resume {path}"
+    line = f"-r --sweep batch=1,2,4 {{}} x --resume {path}"
     before, _ = run(shell, line.format("stops"))
     shell.user_ns["stops"].size = None
     after, _ = run(shell, line.format("stops"))
@@ -146,7 +146,7 @@ def test_the_progress_bar_shows_which_point_of_how_many(shell, monkeypatch):
             self.told.append((None, "closed"))
 
     monkeypatch.setattr("magics.magic.bar_for", lambda _: Listener())
-    run(shell, f"-q --sweep batch=1,2,4 net x {QUICK}")
+    run(shell, "-q --sweep batch=1,2,4 net x")
     *told, (_, last) = Listener.told
     assert last == "closed"
     shares = [done for done, _ in told]
@@ -171,7 +171,7 @@ def test_what_a_sweep_is_asked_wrongly_is_one_line(shell):
 
 def test_advice_is_shown_stored_and_saved(shell, tmp_path):
     path = tmp_path / "advice.json"
-    line = f"--advise net x {QUICK} -o kept --save {path}"
+    line = f"--advise net x --budget 0.5 -o kept --save {path}"
     _, (shown,) = run(shell, line)
     assert isinstance(shell.user_ns["kept"], Advice)
     assert Advice.from_json(path) == shell.user_ns["kept"]
