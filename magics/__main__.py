@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
             given.pop("save", None)
         asked = questions.taken_from(given)
         what = Outcome.taken_from(given)
-        with counted_to(what.view.check):
+        with counted_to(what.view.check), reported_to(None if silent else bar_for()):
             found, status = _answered(asked, given.pop("model"), given.pop("inputs"), given)
         if found is not None:  # else another process prints it
             _printed(what.of(found))
@@ -118,15 +118,14 @@ def _answered(
 ) -> tuple[Saved | None, int]:
     """Return what is found, or what Ctrl-C left of it, and what to tell the shell."""
     try:
-        with reported_to(None if _is_silent(["--" + asked.question.option]) else bar_for()):
-            if asked.question.loading:
-                return asked.question.call("loading")(lambda: load(model), inputs, given), 0
-            if asked.question is COMPARE:
-                first = model if model.endswith(".json") else load(model)
-                values = [first, *(load(text) if ":" in text else text for text in inputs)]
-            else:
-                values = [load(model), *inputs]
-            return asked.answer(values, {}, given, {}), 0
+        if asked.question.loading:
+            return asked.question.call("loading")(lambda: load(model), inputs, given), 0
+        if asked.question is COMPARE:
+            first = model if model.endswith(".json") else load(model)
+            values = [first, *(load(text) if ":" in text else text for text in inputs)]
+        else:
+            values = [load(model), *inputs]
+        return asked.answer(values, {}, given, {}), 0
     except KeyboardInterrupt as interruption:
         partial = getattr(interruption, "partial", None)
         if partial is None:

@@ -85,7 +85,7 @@ def _memory(seen: Seen) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size}
 
 
-def _layer(number: int, entry: Entry, measure: bool) -> LayerProfile:  # noqa: FBT001, of `_profile`
+def _layer(number: int, entry: Entry, measure: bool) -> LayerProfile:  # noqa: FBT001, of `joined`
     times, several = entry.forward, len(entry.shapes)
     note = entry.note
     if several > 1:

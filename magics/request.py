@@ -25,7 +25,7 @@ examples:
   %convprofile make_net(width=2) images[:8] --mode eval -o before
   %convprofile net x --only conv,bn --sort time --top 10 --save net.html
   %convprofile --compare dense separable 1x64x56x56
-  %convprofile --sweep batch=1,2,4,... net 3x224x224
+  %convprofile --sweep batch=1,2,4,... net 1x3x224x224
   %convprofile --sweep batch=8,16,32 --sweep layout=contiguous,channels_last net x --resume s.json
   %convprofile --advise net x
   profile = %convprofile -r net x mask=m --budget 10

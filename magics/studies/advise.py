@@ -58,9 +58,6 @@ _LOOKED = 0.1
 _MOST_S, _SWEEP_S = 0.05, 0.2
 """Shares of the budget that one change takes at most, and the sweep over batches."""
 
-_PROBE_S = 0.25
-"""How long the model runs before it is decided whether others work here as well [s]."""
-
 
 def advise(model: object, *inputs: object, **options: Any) -> Advice:  # noqa: ANN401, options and model inputs alike
     """Try on a copy what could make a model faster, and say what helps, and what does not.

@@ -11,6 +11,7 @@ from torch import nn
 import magics.__main__ as command
 from magics.errors import InputError
 from magics.questions import QUESTIONS
+from magics.request import PARSER, read
 from magics.studies.sweeping.axes import AXES
 
 
@@ -199,3 +200,12 @@ def test_the_shell_is_told_the_same_in_one_line(module, capsys, words, message):
 def test_a_question_must_be_one_of_the_table():
     with pytest.raises(InputError, match="no such option"):
         command.parser("x", "").options_known(["--spread"])
+
+
+def test_every_example_of_a_sweep_in_the_help_has_an_input_with_a_batch():
+    lines = [line.strip() for line in PARSER.epilog.splitlines() if "--sweep" in line]
+    assert lines
+    for line in lines:
+        shapes = [text for text in read(line.removeprefix("%convprofile")).texts if "x3x" in text]
+        assert all(text.count("x") == 3 for text in shapes)
+        assert "3x224x224" not in read(line.removeprefix("%convprofile")).texts
