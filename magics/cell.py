@@ -10,6 +10,7 @@ import torch
 from magics import cell_record
 from magics.measurement import device
 from magics.measurement.cells.bystander import Bystander
+from magics.measurement.machine.clock import TIMED
 from magics.records import Measurement
 from magics.theory import roofline
 
@@ -92,7 +93,7 @@ def profile_cell(
 
 def _judged(profile: Profile, seen: Seen, *, fresh: bool) -> Profile:
     """Return a cell's profile with what bounds each layer, by the mean of its calls."""
-    if len(seen.devices) > 1 or profile.environment["device"].partition(":")[0] not in _PROBED:
+    if len(seen.devices) > 1 or profile.environment["device"].partition(":")[0] not in TIMED:
         return profile
     layout = "channels_last" if seen.channels_last else "contiguous"
     probed = device.ceilings_for(profile, layout, fresh=fresh)
@@ -111,10 +112,6 @@ def _judged(profile: Profile, seen: Seen, *, fresh: bool) -> Profile:
         for layer, mean in zip(profile.layers, found.layers, strict=True)
     )
     return device.warned(replace(profile, layers=tuple(layers), ceilings=found.ceilings), probed)
-
-
-_PROBED = frozenset({"cpu", "cuda"})
-"""Types of devices whose ceilings can be measured."""
 
 
 def _calls(entry: Entry) -> int:

@@ -20,6 +20,7 @@ from magics.measurement.environment import device_of, environment
 from magics.measurement.fields.attaching import attached
 from magics.measurement.fields.tape import Tape
 from magics.measurement.machine import cuda
+from magics.measurement.machine.clock import TIMED
 from magics.measurement.models import conversion, lazy
 from magics.measurement.models import inputs as example_inputs
 from magics.measurement.models.modules import Target, target
@@ -44,9 +45,6 @@ Profiling = Generator["Stopwatch | None", None, "Profile"]
 
 _READ, _TIMES = 0.05, 0.85
 """Shares of the work that are done when the model has been read, and when it has been timed."""
-
-_TIMED = frozenset({"cpu", "cuda"})
-"""Types of devices for which there is a clock."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -143,7 +141,7 @@ def profiling(
         watch.restore()
         device = device_of(aim.modules.values(), tensors)
         timings, told = None, guises.Told()
-        if chosen.measure and device.type in _TIMED:
+        if chosen.measure and device.type in TIMED:
             runner = Runner(aim, rows, args, kwargs, watch, backward=chosen.backward)
             stopwatch = _stopwatch(aim, runner, chosen, device, whole=whole)
             yield stopwatch

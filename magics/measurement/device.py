@@ -26,6 +26,7 @@ from magics.measurement.environment import processor
 from magics.measurement.machine import cuda
 from magics.measurement.machine.contention import CONTENDED, Contention
 from magics.measurement.machine.probes import Probes, Setting
+from magics.measurement.models.conversion import layout_of
 from magics.records import Ceilings
 from magics.records.decode import decoded
 from magics.theory import roofline
@@ -246,8 +247,5 @@ def _main_dtype(profile: Profile) -> torch.dtype:
 
 def _layout(tensors: list[torch.Tensor]) -> str:
     images = (tensor for tensor in tensors if tensor.dim() == 4)  # noqa: PLR2004, (N, C, H, W)
-    image = next(images, None)
-    if image is None or image.is_contiguous():
-        return "contiguous"
-    last = image.is_contiguous(memory_format=torch.channels_last)
+    last = any(layout_of(image) is torch.channels_last for image in list(images)[:1])
     return "channels_last" if last else "contiguous"

@@ -12,6 +12,7 @@ from magics.measurement.calling import functions
 from magics.measurement.calling.module_layers import as_module, own_layer
 from magics.measurement.calling.operators import tensors_in
 from magics.measurement.cells.tally import Entry
+from magics.measurement.models.conversion import layout_of
 from magics.theory import Layer
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _PRODUCTS = frozenset({"matmul", "__matmul__", "mm", "bmm"})
 _MATRIX_DIMS = 2
-_IMAGE_DIMS = 4
 HIDDEN = (torch.jit.ScriptModule, _InstanceNorm)
 """Modules that are one row and whose functions don't say what they cost."""
 
@@ -109,12 +109,7 @@ def is_torchs(frame: Frame) -> bool:
 
 def is_channels_last(tensor: torch.Tensor) -> bool:
     """Return whether a tensor holds images whose channels are neighbours in memory."""
-    return (
-        tensor.dim() == _IMAGE_DIMS
-        and tensor.layout is torch.strided
-        and not tensor.is_contiguous()
-        and tensor.is_contiguous(memory_format=torch.channels_last)
-    )
+    return layout_of(tensor) is torch.channels_last
 
 
 def has_formula(module: nn.Module) -> bool:

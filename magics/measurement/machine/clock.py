@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 NANOSECOND = 1e-9
 
+TIMED = frozenset({"cpu", "cuda"})
+"""Types of devices for which there is a clock."""
+
 
 def _as_read(marks: Sequence[int]) -> Sequence[int]:
     return marks

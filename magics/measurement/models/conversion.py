@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from magics.measurement.models.lazy import stand_in
+from magics.measurement.models.nested import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,18 +21,22 @@ LAYOUTS = {
     "channels_last_3d": torch.channels_last_3d,
 }
 
+_AXES = {torch.channels_last: 4, torch.channels_last_3d: 5}
+"""How many axes a tensor has that can lie so."""
+
 
 def moved(value: Any, **how: Any) -> Any:  # noqa: ANN401, nested inputs of any kind
     """Return nested inputs with every tensor converted: dtype (floats only), device, layout."""
-    if isinstance(value, torch.Tensor):
-        return _converted(value, **how)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(moved(item, **how) for item in value))
-    if isinstance(value, list | tuple):
-        return type(value)(moved(item, **how) for item in value)
-    if isinstance(value, dict):
-        return {key: moved(item, **how) for key, item in value.items()}
-    return value
+    return mapped(value, lambda tensor: _converted(tensor, **how))
+
+
+def layout_of(tensor: torch.Tensor) -> torch.memory_format:
+    """Return how the elements of a tensor lie: channels last, or in the order of its axes."""
+    if tensor.layout is torch.strided and not tensor.is_contiguous():
+        for layout, axes in _AXES.items():
+            if tensor.dim() == axes and tensor.is_contiguous(memory_format=layout):
+                return layout
+    return torch.contiguous_format
 
 
 def _converted(
@@ -46,8 +51,7 @@ def _converted(
         tensor = tensor.to(dtype)
     if device is not None:
         tensor = tensor.to(device)
-    axes = {torch.channels_last: 4, torch.channels_last_3d: 5}
-    if layout is not None and tensor.dim() == axes.get(layout, tensor.dim()):
+    if layout is not None and tensor.dim() == _AXES.get(layout, tensor.dim()):
         tensor = tensor.contiguous(memory_format=layout)
     return tensor
 

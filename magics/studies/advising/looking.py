@@ -10,6 +10,7 @@ from torch import nn
 
 from magics.measurement.calling.denormals import DenormalWatch
 from magics.measurement.calling.operators import tensors_in
+from magics.measurement.models.conversion import layout_of
 from magics.measurement.models.modules import target
 from magics.studies.advising.changes.copies import settings_kept
 
@@ -32,7 +33,7 @@ def look(context: Context) -> None:
     def seen(name: str) -> object:
         def before(_module: nn.Module, given: tuple[object, ...]) -> None:
             watch.look(name, given)
-            if any(_is_channels_last(tensor) for tensor in tensors_in(given)):
+            if any(layout_of(tensor) is torch.channels_last for tensor in tensors_in(given)):
                 last.add(name)
 
         return before
@@ -47,11 +48,3 @@ def look(context: Context) -> None:
     context.subnormal = " ".join(watch.warnings()).partition(": some processors")[0]
     if context.subnormal:
         context.subnormal = f"{context.subnormal[0].lower()}{context.subnormal[1:]}"
-
-
-def _is_channels_last(tensor: torch.Tensor) -> bool:
-    return (
-        tensor.dim() == 4  # noqa: PLR2004, a batch of images
-        and tensor.is_contiguous(memory_format=torch.channels_last)
-        and not tensor.is_contiguous()
-    )

@@ -13,7 +13,7 @@ from magics.measurement.capturing.capture import dry_run
 from magics.measurement.capturing.problems import running_again
 from magics.measurement.environment import device_of
 from magics.measurement.machine import cuda
-from magics.measurement.machine.clock import NANOSECOND, WALL
+from magics.measurement.machine.clock import NANOSECOND, TIMED, WALL
 from magics.measurement.machine.contention import CONTENDED, Contention
 from magics.measurement.models import inputs as example_inputs
 from magics.measurement.models import lazy
@@ -125,7 +125,7 @@ def _untimed(device: torch.device, chosen: Options) -> str:
     """Return why nothing can be timed, '' if it can."""
     if not chosen.measure:
         return "nothing was to be measured"
-    if device.type not in {"cpu", "cuda"}:
+    if device.type not in TIMED:
         return f"there is no clock for the device {device}"
     return ""
 

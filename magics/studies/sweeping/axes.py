@@ -25,7 +25,7 @@ AXES = ("batch", "size", "channels", "groups", "dilation", "threads", "dtype", "
 GROWING = ("batch", "size", "channels")
 """Axes along which a model needs more and more memory."""
 
-_OPTIONS = ("threads", "dtype", "layout", "device")
+OF_PROFILE = ("threads", "dtype", "layout", "device")
 """Axes that are options of a profile, which takes one value of them."""
 
 _OPEN = ("batch", "size", "channels", "threads")
@@ -75,7 +75,7 @@ def read(given: dict[str, Any], is_of_model: Callable[[str], bool]) -> tuple[
         values = several(value) if name in AXES else None
         if values is not None:
             axes.append(_axis(name, values))
-        elif name in AXES and name not in _OPTIONS and not is_of_model(name):
+        elif name in AXES and name not in OF_PROFILE and not is_of_model(name):
             if value is not None:
                 fixed[name] = _value(name, value)
         else:

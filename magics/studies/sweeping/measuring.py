@@ -21,6 +21,7 @@ from magics.records import SweepPoint
 from magics.records.sweep import COUNTED, FAILED, MEASURED, OUT_OF_MEMORY
 from magics.session import ended, profiling
 from magics.studies.sweeping import foresight, resizing
+from magics.studies.sweeping.axes import OF_PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ def _point(task: Task, stretch: _Stretch) -> SweepPoint:
     inputs = _inputs(task, model, inputs)
     options: dict[str, Any] = {
         **task.options,
-        **{name: settings[name] for name in _OPTIONS if name in settings},
+        **{name: settings[name] for name in OF_PROFILE if name in settings},
         "budget": task.budget_s,
     }
     aim = target(model)
@@ -140,9 +141,6 @@ def _point(task: Task, stretch: _Stretch) -> SweepPoint:
         found = ended(steps)
     return _joined(task, stretch, watch, found, batch)
 
-
-_OPTIONS = ("threads", "dtype", "layout", "device")
-"""Axes that are options of a profile."""
 
 _QUICK = {"measure": True, "memory": False, "receptive_field": False, "roofline": False,
           "kernels": False}  # fmt: skip

@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from magics.errors import ConvProfileError, InputError
 from magics.hints import short
+from magics.measurement.machine.clock import TIMED
 from magics.measurement.machine.process import ProcessState
 from magics.measurement.models import altering
 from magics.measurement.models.inputs import accepts, as_shape, in_words, is_shape_text, prepare
@@ -231,7 +232,7 @@ def _check_device(name: str, *, is_timed: bool) -> None:
         raise InputError(
             f"device: not to be had here (got {name!r}); choose cpu, or a device that torch finds",
         ) from error
-    if is_timed and kind not in {"cpu", "cuda"}:
+    if is_timed and kind not in TIMED:
         raise InputError(
             f"device: there is no clock for it (got {name!r}); choose cpu or cuda",
         )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from magics.errors import InputError
-from magics.measurement.calling.operators import tensors_in
+from magics.measurement.models.conversion import layout_of
 from magics.measurement.models.inputs import as_shape, is_shape_text
+from magics.measurement.models.nested import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,15 +129,7 @@ def _shape(value: object, changed: Callable[[_Sizes], _Sizes]) -> object:
 
 
 def _nested(value: Any, changed: Callable[[_Sizes], _Sizes]) -> Any:  # noqa: ANN401, nested inputs of any kind
-    if isinstance(value, torch.Tensor):
-        return _tensor(value, changed)
-    if not tensors_in(value):
-        return value
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_nested(item, changed) for item in value))
-    if isinstance(value, list | tuple):
-        return type(value)(_nested(item, changed) for item in value)
-    return {key: _nested(item, changed) for key, item in value.items()}
+    return mapped(value, lambda tensor: _tensor(tensor, changed))
 
 
 def _tensor(tensor: torch.Tensor, changed: Callable[[_Sizes], _Sizes]) -> torch.Tensor:
@@ -150,11 +143,5 @@ def _tensor(tensor: torch.Tensor, changed: Callable[[_Sizes], _Sizes]) -> torch.
     for axis, (old, wanted) in enumerate(zip(before, after, strict=True)):
         if old != wanted:
             new = new.index_select(axis, torch.arange(wanted, device=new.device) % old)
-    last = torch.channels_last if tensor.dim() == 4 else torch.channels_last_3d  # noqa: PLR2004, N, C, H, W
-    if (
-        tensor.dim() in {4, 5}
-        and tensor.is_contiguous(memory_format=last)
-        and not tensor.is_contiguous()
-    ):
-        new = new.contiguous(memory_format=last)
+    new = new.contiguous(memory_format=layout_of(tensor))
     return new.requires_grad_(tensor.requires_grad)

@@ -17,6 +17,7 @@ import torch
 
 from magics.measurement.calling.followers import Follower, followers
 from magics.measurement.calling.operators import tensors_in
+from magics.measurement.models.nested import mapped
 from magics.studies.advising.changes.copies import Copy, cloned, settings_kept
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class Context:
             model = copy.deepcopy(self.model)
         elif self.model is not None:
             model = self.model
-        own = {name: cloned(value) for name, value in self.inputs.items()}
+        own = mapped(self.inputs, cloned)
         namespace = {"torch": torch, "model": model, **own}
         body = f"    with {within}:\n        return {self.call}" if within else (
             f"    return {self.call}")  # fmt: skip

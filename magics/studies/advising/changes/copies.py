@@ -53,17 +53,9 @@ class Copy:
                 tensor.copy_(content)
 
 
-def cloned(value: Any) -> Any:  # noqa: ANN401, nested inputs of any kind
-    """Return nested inputs with a copy of every tensor."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone().requires_grad_(value.requires_grad)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(cloned, value))
-    if isinstance(value, list | tuple):
-        return type(value)(map(cloned, value))
-    if isinstance(value, dict):
-        return {key: cloned(item) for key, item in value.items()}
-    return value
+def cloned(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy of a tensor that wants a gradient if the tensor does."""
+    return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
 @contextmanager
