@@ -7,16 +7,20 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from magics.renderers.advice import words
-from magics.renderers.html import warning
-from magics.renderers.html_table import HEAD, SMALL
+from magics.renderers.html import headed, headline, warning
+from magics.renderers.html_table import SMALL
+from magics.renderers.ink import PLAIN
 from magics.renderers.page import document
-from magics.renderers.sheet import WIDTH
+from magics.renderers.sheet import LEAST_WIDTH, WIDTH
+from magics.renderers.terminal import manner
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from magics.records import Advice
     from magics.renderers.advice.words import Entry
+    from magics.renderers.ink import Ink
 
-_TITLE = "font-size:14px;font-weight:600;padding:2px 8px"
 _WIDE = "max-width:1000px;padding:0 8px"
 _ITEM = "margin:0 0 8px"
 _CODE = (
@@ -24,25 +28,30 @@ _CODE = (
 )
 
 
-def as_text(advice: Advice, places: int = WIDTH) -> str:
+def as_text(advice: Advice, places: int = WIDTH, ink: Ink = PLAIN) -> str:
     """Return advice as text: what helps most first, with the lines to type.
 
     Args:
         advice: What to show.
-        places: Places in a line; lines of code are never broken.
+        places: Places in a line, at least 60; lines of code are never broken.
+        ink: How to set parts off.
     """
+    room = max(places, LEAST_WIDTH)
 
     # Links and lines of code are to be copied: they are never broken, unlike on a `Sheet`.
     def hanging(begin: str, text: str) -> list[str]:
-        return wrap(text, places, initial_indent=begin, subsequent_indent=" " * len(begin),
+        return wrap(text, room, initial_indent=begin, subsequent_indent=" " * len(begin),
                     break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
-    parts = [*hanging("", words.title(advice)), *hanging("", words.circumstances(advice))]
+    def bold(text: str) -> list[str]:
+        return [ink.on(ink.bold, line) for line in hanging("", text)]
+
+    parts = [*bold(words.title(advice)), *hanging("", words.circumstances(advice))]
     for text in words.warnings(advice):
-        parts += hanging("! ", text)
-    parts += ["", *hanging("", words.verdict(advice))]
+        parts += [ink.on(ink.warning, line) for line in hanging("! ", text)]
+    parts += ["", *bold(words.verdict(advice))]
     for head, entries in words.full(advice):
-        parts += ["", head]
+        parts += ["", *bold(head)]
         for number, entry in enumerate(entries, 1):
             begin = f"{number}. "
             parts += hanging(begin, f"{entry.name}: {entry.measured or entry.why}")
@@ -53,7 +62,7 @@ def as_text(advice: Advice, places: int = WIDTH) -> str:
             parts += [f"       {line}" for line in entry.code]
             parts += hanging(" " * len(begin), f"See {entry.link}")
     for head, entries in words.short(advice):
-        parts += ["", head]
+        parts += ["", *bold(head)]
         for entry in entries:
             parts += hanging("* ", f"{entry.name}: {entry.measured or entry.why}. See {entry.link}")
     for head, entries in words.folded(advice):
@@ -67,18 +76,18 @@ def as_page(advice: Advice) -> str:
     return document(words.title(advice), as_html(advice))
 
 
-def in_terminal(advice: Advice, stream: object) -> str:  # noqa: ARG001, part of the protocol
-    """Return advice as text for a terminal."""
-    return as_text(advice)
+def in_terminal(advice: Advice, stream: TextIO) -> str:
+    """Return advice as text that fits a stream."""
+    return as_text(advice, *manner(stream))
 
 
 def as_html(advice: Advice) -> str:
     """Return advice as one HTML fragment, which says all without styles and scripts."""
     parts = [
-        f'<div style="{_TITLE}">{escape(words.title(advice))}</div>',
+        headline(words.title(advice)),
         f'<div style="{_WIDE}">{escape(words.circumstances(advice))}</div>',
         *(warning(text) for text in words.warnings(advice)),
-        f'<div style="{HEAD}">{escape(words.verdict(advice))}</div>',
+        headed(words.verdict(advice)),
     ]
     for head, entries in words.full(advice):
         items = "".join(map(_whole, entries))
@@ -98,7 +107,7 @@ def as_html(advice: Advice) -> str:
 
 def _list(tag: str, head: str, items: str) -> str:
     style = f"margin:0;padding-left:32px;{_WIDE.partition(';')[0]}"
-    return f'<div style="{HEAD}">{escape(head)}</div><{tag} style="{style}">{items}</{tag}>'
+    return f'{headed(head)}<{tag} style="{style}">{items}</{tag}>'
 
 
 def _linked(entry: Entry) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from magics.renderers.html import facts, framed, headline, listed, warning
-from magics.renderers.html_table import HEAD
+from magics.renderers.html import facts, framed, headed, headline, legend, listed, warning
 from magics.renderers.html_table import table as html_table
 from magics.renderers.ink import PLAIN
 from magics.renderers.page import document
@@ -57,10 +55,10 @@ def as_html(spread: Spread) -> str:
             headline(words.title(spread)),
             facts(words.facts(spread)),
             *map(warning, words.warnings(spread)),
-            f'<div style="{HEAD}">{escape(words.verdict(spread))}</div>',
+            headed(words.verdict(spread)),
             listed("ul", remedies(spread), "What would help"),
             html_table(columns(spread), "Layers on all ranks, without communication"),
-            f'<div style="padding:2px 8px;max-width:1000px">{escape(words.legend(spread))}.</div>',
+            legend(words.legend(spread)),
         ]
     )
 
