@@ -70,8 +70,7 @@ def outcome(made: Copy, *, backward: bool, seed: int = SEED, still: bool = True)
     if not backward:
         return Outcome(outputs, {})
     parameters = made.parameters()
-    for parameter in parameters.values():
-        parameter.grad = None
+    made.forget_gradients()
     ends = differentiable(result)
     generator = torch.Generator().manual_seed(SEED)
     weights = [torch.randn(end.shape, generator=generator).to(end) for end in ends]
@@ -79,8 +78,7 @@ def outcome(made: Copy, *, backward: bool, seed: int = SEED, still: bool = True)
         torch.autograd.backward(ends, weights)
     gradients = {name: parameter.grad.detach().clone() for name, parameter in parameters.items()
                  if parameter.grad is not None}  # fmt: skip
-    for parameter in parameters.values():
-        parameter.grad = None
+    made.forget_gradients()
     return Outcome(outputs, gradients)
 
 

@@ -127,8 +127,7 @@ def _gradients(step: _Pieces) -> Outcome | None:
 
 
 def _weighed(step: _Pieces, parameters: dict[str, torch.Tensor], pieces: int) -> Outcome | None:
-    for parameter in parameters.values():
-        parameter.grad = None
+    step.made.forget_gradients()
     generator = torch.Generator().manual_seed(0)
     first: list[torch.Tensor] = []
     weights: list[torch.Tensor] = []
@@ -145,8 +144,7 @@ def _weighed(step: _Pieces, parameters: dict[str, torch.Tensor], pieces: int) ->
         torch.autograd.backward(outputs, [weight.chunk(pieces)[number] for weight in weights])
     gradients = {key: item.grad.detach().clone() for key, item in parameters.items()
                  if item.grad is not None}  # fmt: skip
-    for parameter in parameters.values():
-        parameter.grad = None
+    step.made.forget_gradients()
     return Outcome([torch.zeros(0) for _ in first], gradients)
 
 

@@ -36,6 +36,11 @@ class Copy:
         known = getattr(getattr(model, "_orig_mod", model), "named_parameters", None)
         return dict(known()) if known is not None else {}
 
+    def forget_gradients(self) -> None:
+        """Leave no parameter with a gradient."""
+        for parameter in self.parameters().values():
+            parameter.grad = None
+
     @contextmanager
     def inputs_watched(self) -> Iterator[None]:
         """Take note of inputs that a call writes to."""
