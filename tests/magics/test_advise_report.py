@@ -13,6 +13,7 @@ import pytest
 
 import magics
 from magics.records import Advice, Measurement, Suggestion
+from magics.records.views import formed
 
 LINK = "https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html"
 
@@ -260,3 +261,19 @@ def test_a_suggestion_is_found_by_its_name():
     assert ADVICE["fold"].gain.value == pytest.approx(2)
     with pytest.raises(KeyError, match="no such suggestion"):
         ADVICE["flod"]
+
+
+def test_a_terminal_gets_colour_and_its_own_width_but_no_broken_code(monkeypatch):
+    class Terminal:
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    shown = formed(ADVICE, "terminal", Terminal())
+    assert "\x1b[1mWhat helps\x1b[0m" in shown
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    prose = [line for line in bare.splitlines() if "https://" not in line]
+    assert max(map(len, prose)) <= 70
+    assert "       model = fold(model)" in bare.splitlines()
