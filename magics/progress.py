@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 
 class Named(Protocol):
@@ -104,6 +105,19 @@ def part(begin: float, end: float, text: str = "") -> Iterator[None]:
         yield
     finally:
         _current.reset(before)
+
+
+def piece(number: int, count: int, begin: float, end: float) -> AbstractContextManager[None]:
+    """Let what is reported inside be about one of equal pieces between two points of the work.
+
+    Args:
+        number: Which one, from 0.
+        count: How many there are.
+        begin: Where the first begins, from 0 to 1.
+        end: Where the last ends.
+    """
+    length = (end - begin) / count
+    return part(begin + number * length, begin + (number + 1) * length)
 
 
 def report(done: float, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magics.errors import ConvProfileError
 from magics.measurement.environment import settings
-from magics.progress import part, report
+from magics.progress import part, piece, report
 from magics.session import Interrupted, profile, set_mode
 from magics.studies.advising.changes import accumulation, batches, findings, windows
 from magics.studies.advising.changes.compiling import Compile
@@ -118,8 +118,7 @@ def _suggestions(lab: Lab, asked: Asked) -> Iterator[Suggestion]:
     steps = list(_steps(lab, asked, share_s))
     tried: list[Suggestion] = []
     for number, (name, step) in enumerate(steps):
-        piece = (1 - _LOOKED) / len(steps)
-        with part(_LOOKED + number * piece, _LOOKED + (number + 1) * piece):
+        with piece(number, len(steps), _LOOKED, 1.0):
             report(0.0, f"trying {name}")
             tried.append(step())
         yield tried[-1]

@@ -16,7 +16,7 @@ from magics.hints import short
 from magics.measurement.models.modules import Target, target
 from magics.measurement.timing.stopwatch import Stopwatch, together
 from magics.measurement.turns import Turn
-from magics.progress import part
+from magics.progress import part, piece
 from magics.records import Comparison, Profile
 from magics.records.comparison import LETTERS
 from magics.session import Interrupted, ended, profiling
@@ -25,7 +25,6 @@ from magics.studies.comparing.matching import matched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     from magics.session import Profiling
 
@@ -225,7 +224,7 @@ def _measured(
             steps = profiling(aim, entrant.what, inputs, options | entrant.options)
             stack.callback(_closed, turn, steps)
             first = next(iter(live)) == place
-            with _share(len(under_way), len(live), 0.0, _READ):
+            with piece(len(under_way), len(live), 0.0, _READ):
                 watch = _prepared(turn, steps, place, entrant.name, first=first)
             under_way.append((place, turn, steps, watch))
         watches = [watch for *_, watch in under_way if watch is not None]
@@ -234,19 +233,13 @@ def _measured(
                 together(watches)
         # What was set up last is put back first.
         for place, turn, steps, _ in reversed(under_way):
-            with turn(), _share(len(found), len(live), _TIMED, 1.0):
+            with turn(), piece(len(found), len(live), _TIMED, 1.0):
                 try:
                     found[place] = ended(steps)
                 except Interrupted as interruption:
                     found[place] = cast("Profile", interruption.partial)
                     interrupted = True
     return found, interrupted
-
-
-def _share(number: int, count: int, begin: float, end: float) -> AbstractContextManager[None]:
-    """Let progress inside be that of one of so many equal pieces between two points."""
-    piece = (end - begin) / count
-    return part(begin + number * piece, begin + (number + 1) * piece)
 
 
 def _closed(turn: Turn, steps: Profiling) -> None:
