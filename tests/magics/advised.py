@@ -90,3 +90,16 @@ def executed(suggestion, model, **inputs):
     namespace = {"torch": torch, "model": model, **inputs}
     exec(suggestion.code, namespace)
     return namespace
+
+
+EVERY = {
+    "no_grad", "eval mode", "train mode", "channels_last", "fold batch norm",
+    "fold batch norm and channels_last", "bias before batch norm", "channels_last for pools",
+    "bfloat16", "flush subnormal numbers", "one thread", "a thread for each processor",
+    "batch size", "gradient accumulation", "compile", "checkerboard",
+    "dilation wider than its map", "gridding", "batch norm with few samples",
+}  # fmt: skip
+
+
+def error_of(expected, found):
+    return ((expected - found).abs().max() / expected.abs().max()).item()
