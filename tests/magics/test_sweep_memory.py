@@ -40,10 +40,11 @@ import magics
 from magics.measurement import whole
 from magics.measurement.timing import stopwatch as timing
 from magics.measurement.machine.headroom import available
-from magics.studies.sweeping import foresight
+from magics.studies.sweeping import foresight, line
 
 torch.set_num_threads(1)
 timing._PROBE_S = timing._LEAST_S = whole._TIMES_AS_LONG = 0.0
+line._PAST_THE_KNEE = 100  # memory ends what goes on, not times
 model = nn.Sequential(nn.Conv2d(3, 16, 1), nn.ReLU(), nn.Conv2d(16, 16, 1)).eval()
 magics.sweep(model, "1x3x32x32", batch=[1, 2], backward=True, budget=0.1)  # loads what it takes
 with open("/proc/self/status") as status:
@@ -53,7 +54,7 @@ resource.setrlimit(resource.RLIMIT_AS, (used + 160 * 2**20, resource.RLIM_INFINI
 found = {"available": [before, available(torch.device("cpu"))]}
 
 def run(name, **asked):
-    swept = magics.sweep(model, "1x3x64x64", budget=60, **asked)
+    swept = magics.sweep(model, "1x3x64x64", budget=600, **asked)
     found[name] = [
         [list(p.values.values()), p.status, p.reason, p.predicted_bytes] for p in swept.points
     ]
