@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,12 +110,6 @@ def _table(place: Path) -> dict[str, int]:
         for part in parts
         if len(part) == 3 and part[2] == "kB"  # noqa: PLR2004, name, number, unit
     }
-
-
-def trim() -> None:
-    """Give memory back to the system that the C library keeps for later, where it can."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def refusal(error: BaseException) -> str:

@@ -20,6 +20,7 @@ import dask
 import torch
 from distributed import get_worker
 
+from magics.measurement.machine.heap import freed_is_kept
 from magics.studies.cluster.pinning import Seat, kept_on, own_cores
 from magics.studies.sweeping.measuring import measured
 
@@ -121,7 +122,7 @@ def run(task: bytes, shared: bytes, share: Share) -> SweepPoint:
     """
     # Memory on a GPU is not the host's, and its driver reserves far more than it uses.
     bounds = nullcontext() if share.gpu else _within_limit()
-    with _alone, kept_on(share.cores), bounds:
+    with _alone, kept_on(share.cores), bounds, freed_is_kept():
         # Made anew for each point: what one does to its model, the next doesn't find.
         return measured(replace(pickle.loads(task), **pickle.loads(shared)))  # noqa: S301, from the client
 

@@ -11,7 +11,8 @@ import torch
 
 from magics import units
 from magics.measurement.calling.operators import tensors_in
-from magics.measurement.machine.headroom import available, trim
+from magics.measurement.machine.headroom import available
+from magics.measurement.machine.heap import trim
 from magics.session import ended, profiling
 from magics.studies.sweeping import resizing
 
