@@ -59,8 +59,8 @@ _REASONS = {
 
 def _counted(row: LayerProfile, profile: Profile) -> str:
     share = units.percent(row.macs / profile.total.macs)
-    outputs = 1
+    outputs = row.calls
     for size in row.output_shape:
         outputs *= size
     each = f": {units.whole(outputs)} outputs, {units.count(row.macs / outputs)} multiply-adds each"
-    return f"{label(row)} ({what(row)}): {share} of the MACs{each if outputs else ''}"
+    return f"{label(row)} ({what(row)}): {share} of the MACs{each if row.output_shape else ''}"

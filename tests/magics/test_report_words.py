@@ -117,6 +117,11 @@ def test_the_most_expensive_layers_of_a_count_are_those_with_most_macs():
     assert "forward" not in "".join(Page(html_of(made)).tables[-1][0])
 
 
+def test_a_count_of_several_calls_has_the_outputs_of_all_of_them():
+    made = untimed(layer(**{**UNTIMED, "calls": 4}))
+    assert "1,024 outputs, 6.75 k multiply-adds each" in text_of(made)
+
+
 def test_what_was_not_counted_and_what_to_know_is_said():
     page = "".join(Page(html_of(everything())).words)
     for shown in (text_of(everything()), page):
