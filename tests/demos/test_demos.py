@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from nbval.plugin import get_sanitize_patterns
+
+import nbimport
 
 ROOT = Path(__file__).parents[2]
 DEMOS = ROOT / "demo_notebooks"
@@ -58,7 +61,6 @@ def red_cells(project, name, cells):
     command = [
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", "--nbval",
         "--nbval-current-env", "--nbval-cell-timeout=120", str(notebook),
-        "--nbval-sanitize-with", str(DEMOS / "sanitize.cfg"),
     ]  # fmt: skip
     done = subprocess.run(
         command,
@@ -97,6 +99,27 @@ def test_a_changed_formula_of_the_profiler_turns_a_count_red(project):
     old, new = "(layer.in_channels // layer.groups)", "layer.in_channels"
     rewrite(project / "magics" / "theory" / "convolution.py", old, new)
     assert red_cells(project, COUNTS, cells=2) == {1}
+
+
+def test_a_check_that_does_not_hold_stops_the_notebook(capsys):
+    checks = nbimport.load(DEMOS / "lib/checks.ipynb")
+    checks.check("three is odd", 3 % 2)
+    with pytest.raises(AssertionError, match="does not hold: two is odd"):
+        checks.check("two is odd", 2 % 2)
+    assert capsys.readouterr().out == "holds: three is odd\n"
+
+
+def test_every_pattern_of_the_sanitizer_leaves_numbers_out_of_a_compared_cell():
+    patterns = get_sanitize_patterns((DEMOS / "sanitize.cfg").read_text(encoding="utf-8"))
+    compared = "".join(
+        "".join(output.get("text", ""))
+        for name in STORIES
+        for cell in code_cells(DEMOS / name)
+        if "NBVAL_IGNORE_OUTPUT" not in "".join(cell["source"])
+        for output in cell["outputs"]
+    )
+    assert len(patterns) == 3
+    assert [pattern for pattern, _ in patterns if not re.search(pattern, compared)] == []
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
