@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -47,6 +47,8 @@ class Profile(Saved):
         ceilings: What the device can do at best, or `None` where that was not asked.
         once: Rows are sums over a cell's one run, clocks and all; `plain` is the time of that
             run outside backward passes, `plain_backward` the time within.
+        order: Of layers that were sorted, the place of each among their calls; empty where they
+            are in the order of their calls.
         digits: Significant digits to show; `None` for the usual ones.
     """
 
@@ -67,7 +69,15 @@ class Profile(Saved):
     memory: Mapping[str, int] = field(default_factory=dict)
     ceilings: Ceilings | None = None
     once: bool = False
+    order: tuple[int, ...] = ()
     digits: int | None = None
+
+    def __post_init__(self) -> None:
+        found = len(set(self.order)) if len(self.order) == len(self.layers) else len(self.order)
+        if self.order and found != len(self.layers):
+            raise ValueError(
+                f"order: not one place per layer (got {found} places of {len(self.layers)} layers)"
+            )
 
     @property
     def rows(self) -> tuple[LayerProfile, ...]:
@@ -75,11 +85,24 @@ class Profile(Saved):
         return (*self.layers, self.other)
 
     @property
+    def in_order(self) -> Self:
+        """Return the profile with its layers in the order of their calls."""
+        if not self.order:
+            return self
+        placed = sorted(zip(self.order, self.layers, strict=True), key=lambda item: item[0])
+        return replace(self, layers=tuple(row for _, row in placed), order=())
+
+    @property
+    def other_calls(self) -> int:
+        """Return how many calls of layers are in everything else, which is one row of its own."""
+        return self.other.calls - 1
+
+    @property
     def total(self) -> Totals:
         """Return the sums over all rows; the time is that of the plain model."""
         sums = Totals.of(self.rows)
         return Totals(
-            calls=sum(layer.calls for layer in self.layers),
+            calls=sum(layer.calls for layer in self.layers) + self.other_calls,
             params=self.params,
             macs=sums.macs,
             elementwise_flops=sums.elementwise_flops,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from magics.records.profile import Profile
     from magics.records.sweep import Sweep
 
+    _Placed = tuple[int, LayerProfile]
+
 SORTS = ("time", "macs", "bytes", "params", "name")
 FAMILIES = ("conv", "pool", "bn")
 MOST_DIGITS = 15
@@ -125,9 +127,9 @@ class View:
             self.check(profile.layers)
             profile = _only(profile, self.patterns)
         if self.depth is not None:
-            profile = replace(profile, layers=_by_module(profile.layers, self.depth))
+            profile = _arranged(profile, _by_module(_placed(profile), self.depth))
         if self.sort is not None or self.top is not None:
-            profile = replace(profile, layers=_sorted(profile, self.sort))
+            profile = _arranged(profile, _sorted(profile, self.sort))
         if self.top is not None:
             profile = _kept(profile, profile.layers[: self.top])
         return profile if self.digits is None else replace(profile, digits=self.digits)
@@ -160,21 +162,37 @@ def _matches(row: Named, text: str) -> bool:
 
 def _kept(profile: Profile, kept: Sequence[LayerProfile]) -> Profile:
     """Return the profile with these rows; the others go into everything else."""
-    places = set(map(id, kept))
-    others = [row for row in profile.layers if id(row) not in places]
+    chosen = set(map(id, kept))
+    others = [row for row in profile.layers if id(row) not in chosen]
     if not others:
-        return replace(profile, layers=tuple(kept))
+        return profile
     rest = together([profile.other, *others], profile.other.name, profile.other.kind)
-    return replace(profile, layers=tuple(kept), other=rest)
+    placed = [(place, row) for place, row in _placed(profile) if id(row) in chosen]
+    return _arranged(replace(profile, other=rest), placed)
 
 
-def _by_module(layers: Sequence[LayerProfile], depth: int) -> tuple[LayerProfile, ...]:
-    groups: dict[str, list[LayerProfile]] = {}
-    for row in layers:
-        groups.setdefault(_holder(row.name, depth), []).append(row)
-    return tuple(
-        rows[0] if len(rows) == 1 else _module(name, rows) for name, rows in groups.items()
+def _placed(profile: Profile) -> list[_Placed]:
+    return list(zip(profile.order or range(len(profile.layers)), profile.layers, strict=True))
+
+
+def _arranged(profile: Profile, placed: Sequence[_Placed]) -> Profile:
+    """Return the profile with these layers in this order."""
+    places = tuple(place for place, _ in placed)
+    return replace(
+        profile,
+        layers=tuple(row for _, row in placed),
+        order=() if list(places) == sorted(places) else places,
     )
+
+
+def _by_module(placed: Sequence[_Placed], depth: int) -> list[_Placed]:
+    groups: dict[str, list[_Placed]] = {}
+    for place, row in placed:
+        groups.setdefault(_holder(row.name, depth), []).append((place, row))
+    return [
+        (min(place for place, _ in some), _module(name, [row for _, row in some]))
+        for name, some in groups.items()
+    ]
 
 
 _PARTS = re.compile(r"(?:\[[^\]]*\]|[^.\[])+")
@@ -188,15 +206,17 @@ def _holder(name: str, depth: int) -> str:
 
 
 def _module(name: str, rows: Sequence[LayerProfile]) -> LayerProfile:
+    if len(rows) == 1:
+        return rows[0]
     kinds = {row.kind for row in rows}
     return together(rows, name, kinds.pop() if len(kinds) == 1 else "module")
 
 
-def _sorted(profile: Profile, sort: str | None) -> tuple[LayerProfile, ...]:
+def _sorted(profile: Profile, sort: str | None) -> list[_Placed]:
     if sort is None:
         sort = "time" if any(row.forward for row in profile.layers) else "macs"
     key = _KEYS[sort]
-    return tuple(sorted(profile.layers, key=key))
+    return sorted(_placed(profile), key=lambda item: key(item[1]))
 
 
 def _seconds(row: LayerProfile) -> float:

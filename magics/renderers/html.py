@@ -123,7 +123,8 @@ def _picture(picture: Picture) -> str:
 def _layers(profile: Profile) -> str:
     if len(profile.layers) > fold.MOST_ROWS:
         return _deep(profile)
-    columns, found = _grouped(profile, profile.rows, "Layers, in the order of their calls")
+    how = "sorted" if profile.order else "in the order of their calls"
+    columns, found = _grouped(profile, profile.rows, f"Layers, {how}")
     return found + legend(words.legend(columns))
 
 
@@ -142,17 +143,21 @@ def _grouped(
 
 def _deep(profile: Profile) -> str:
     """Return the layers of a very deep model: a table of its parts, and each to be unfolded."""
-    found = parts(profile.layers)
+    found = parts(profile.in_order.layers)
     lines = [*(part.line for part in found), profile.other]
     columns = table.columns(profile, lines)
-    most = sorted(profile.layers, key=fold.cost, reverse=True)[:_MOST_SHOWN]
-    top, expensive = _grouped(profile, most, f"The {len(most)} most expensive layers", total=False)
+    if profile.order:
+        most, which = list(profile.layers[:_MOST_SHOWN]), "first, as sorted"
+    else:
+        most = sorted(profile.layers, key=fold.cost, reverse=True)[:_MOST_SHOWN]
+        which = "most expensive"
+    top, shown = _grouped(profile, most, f"The {len(most)} layers {which}", total=False)
     return "".join(
         (
             html_table(columns, "Parts, in the order of their calls", (), hint(columns)),
             legend(words.legend([*columns, *top])),
             headed(f"All {len(profile.layers)} layers"),
-            _folded(f"The {len(most)} most expensive", expensive),
+            _folded(f"The {len(most)} {which}", shown),
             *(_part(part, profile) for part in found),
         )
     )

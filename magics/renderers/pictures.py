@@ -50,6 +50,7 @@ class Picture:
 
 def pictures(profile: Profile) -> list[Picture]:
     """Return the pictures that the profile has something to show in."""
+    profile = profile.in_order
     drawn = (_roofline(profile), _timeline(profile), _growth(profile))
     return [picture for picture in drawn if picture]
 

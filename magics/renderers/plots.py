@@ -42,7 +42,7 @@ def figure(profile: Profile, kind: str) -> Any:  # noqa: ANN401, matplotlib is a
         raise RecordError(
             f"plot: {kind}: nothing to show in the profile of {profile.model}; it needs {needs}",
         )
-    return made(lambda figure: draw(figure, profile), words.title(profile))
+    return made(lambda figure: draw(figure, profile.in_order), words.title(profile))
 
 
 def chosen(kinds: Mapping[str, Kind], kind: str) -> Kind:

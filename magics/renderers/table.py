@@ -80,6 +80,7 @@ def columns(
     saved = sum(row.saved_bytes or 0 for row in rows)
     peak = max(row.peak_bytes or 0 for row in rows)
     none = [""] * (1 + len(sums))
+    repeated = any(row.calls > 1 for row in rows if row.kind and row is not profile.other)
 
     def counted(
         head: str,
@@ -104,7 +105,7 @@ def columns(
         said("output", _output, 4),
         counted("params", lambda row: row.params, total.params, rank=5),
         counted("MACs", lambda row: row.macs, total.macs),
-        *(_calls(profile, rows, sums) if any(row.calls > 1 and row.kind for row in rows) else ()),
+        *(_calls(profile, rows, sums) if repeated else ()),
         *_times("forward", rows, whole_s(profile), sums),
         said("bound by", lambda row: row.bound or "", 1),
         said("of roof", _reached, 2, number=True),
@@ -146,13 +147,22 @@ def _calls(
     profile: Profile, rows: Sequence[LayerProfile], sums: Sequence[LayerProfile]
 ) -> list[Column]:
     """Return how often rows were called, and how long one call takes."""
-    counts = [[str(row.calls) if row.kind else "" for row in some] for some in (rows, sums)]
+    counts = [
+        [_left_out_calls(profile) if row is profile.other else str(row.calls) if row.kind else ""
+         for row in some]
+        for some in (rows, sums)
+    ]  # fmt: skip
     medians = [row.per_call.median_s if row.per_call else None for row in rows]
     none = [None] * (1 + len(sums))
     return [
         texts("calls", counts[0], [str(profile.total.calls), *counts[1]], number=True, rank=12),
         numbers("per call", medians, none, units.time_scale, rank=3),
     ]
+
+
+def _left_out_calls(profile: Profile) -> str:
+    """Return how many calls of layers a view has put into everything else; nothing for none."""
+    return str(profile.other_calls) if profile.other_calls else ""
 
 
 def _times(
@@ -212,7 +222,7 @@ def by_kind(profile: Profile) -> list[Column]:
     macs = [item.macs for item in sums]
     whole = whole_s(profile)
     seconds = [item.forward_s for item in sums]
-    calls = [*(str(item.calls) for item in kinds.values()), ""]
+    calls = [*(str(item.calls) for item in kinds.values()), _left_out_calls(profile)]
     parts = [_part(value, total.macs) for value in macs]
     moved = [item.bytes_moved for item in sums]
     found = [

@@ -43,6 +43,7 @@ def render(profile: Profile) -> str:
         raise RecordError(
             f"to_trace: the profile of {profile.model} has no times; profile with measure=True",
         )
+    profile = profile.in_order
     kinds = list(dict.fromkeys(row.kind for row in profile.rows))
     tracks = {kind: number for number, kind in enumerate(kinds, _MODULES + 1)}
     events = list(_names(profile, tracks))

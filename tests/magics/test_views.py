@@ -9,7 +9,9 @@ from nets import resnet18
 
 import magics
 from magics import units
+from magics.errors import RecordError
 from magics.records import LayerProfile, Measurement, Profile, View
+from magics.renderers.pictures import pictures
 
 
 def layer(name, kind="conv2d", *, forward=None, backward=None, **fields):
@@ -226,3 +228,36 @@ def test_a_view_is_a_profile_that_can_be_viewed_and_saved():
     assert view.total.macs == WHOLE.total.macs
     assert Profile.from_json(view.to_json()) == view
     assert View().of(WHOLE) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "view", [{"sort": "macs"}, {"sort": "time", "top": 3}, {"depth": 1, "sort": "name"}]
+)
+def test_a_sorted_view_knows_the_order_of_the_calls(view):
+    unsorted = WHOLE.view(**{key: value for key, value in view.items() if key == "depth"})
+    found = WHOLE.view(**view)
+    assert found.order
+    shown = set(names(found))
+    assert names(found.in_order) == [name for name in names(unsorted) if name in shown]
+    assert Profile.from_json(found.to_json()) == found
+    assert WHOLE.order == found.in_order.order == ()
+
+
+def test_pictures_of_a_sorted_view_follow_the_network():
+    drawn = pictures(WHOLE)
+    assert drawn
+    assert [picture.uri for picture in pictures(WHOLE.view(sort="time"))] == [
+        picture.uri for picture in drawn
+    ]
+
+
+def test_a_view_that_leaves_layers_out_still_counts_their_calls():
+    found = WHOLE.view(top=2)
+    assert (found.other_calls, found.total.calls) == (4, WHOLE.total.calls)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 1], [0, 1], [0, 1, 2, 3, 4, 4], [0, 1, 2, 3, 4, 5, 5]])
+def test_a_wrong_order_is_one_line(order):
+    stored = json.loads(WHOLE.to_json()) | {"order": order}
+    with pytest.raises(RecordError, match="order: not one place per layer"):
+        Profile.from_json(json.dumps(stored))
