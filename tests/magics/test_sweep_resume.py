@@ -213,6 +213,26 @@ def test_the_address_of_a_function_in_a_model_is_no_difference(quick, tmp_path):
     assert statuses(path) == ["measured"] * 2
 
 
+class Scaled(nn.Module):
+    """Says nothing of how wide it is."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width, 1))
+
+    def forward(self, x):
+        return torch.relu(self.scale * x)
+
+
+def test_a_model_that_hides_its_width_is_told_from_a_wider_one(quick, tmp_path):
+    path = tmp_path / "sweep.json"
+    magics.sweep(Scaled(4), "1x1x8", batch=[1], resume=path)
+    magics.sweep(Scaled(4), "1x1x8", batch=[1, 2], resume=path)
+    assert statuses(path) == ["measured"] * 2
+    with pytest.raises(InputError, match="with other layers"):
+        magics.sweep(Scaled(8), "1x1x8", batch=[1, 2], resume=path)
+
+
 def test_a_link_to_a_file_stays_a_link(tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "sweep.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from math import prod
@@ -134,7 +135,7 @@ def _axis(name: str, given: Sequence[object]) -> Axis:
             start = values[-2] if len(values) > 1 else values[-1]
             values[-1:] = [*_between(int(start), last, step), last]
             step = None
-    twice = next((value for value in values if values.count(value) > 1), None)
+    twice = next((value for value, count in Counter(values).items() if count > 1), None)
     if twice is not None:
         raise InputError(f"{name}: a value twice (got {twice!r}); give each value once")
     return Axis(name, tuple(values), step)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from magics.errors import InputError, RecordError
 from magics.hints import short
@@ -20,15 +21,28 @@ from magics.records import SCHEMA, Sweep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
+
     from magics.records import SweepPoint
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
 def structure(model: object) -> str:
-    """Return what tells a model from others of the same class: a hash of its layers in words."""
+    """Return what tells a model from others of the same class: a hash of its layers in words.
+
+    Of a module's tensors too, for layers that one has written oneself seldom tell how wide they
+    are; contents make no difference to times.
+    """
     text = repr(model) if isinstance(model, nn.Module) else getattr(model, "__qualname__", "")
+    if isinstance(model, nn.Module):
+        named = (*model.named_parameters(), *model.named_buffers())
+        text += "".join(f"\n{name} {_extent(tensor)}" for name, tensor in named)
     return hashlib.sha256(_ADDRESS.sub("", text).encode()).hexdigest()[:16]
+
+
+def _extent(tensor: torch.Tensor) -> str:
+    return "lazy" if is_lazy(tensor) else f"{tuple(tensor.shape)} {tensor.dtype}"
 
 
 class Ledger:
