@@ -17,6 +17,7 @@ from magics.arguments import parser
 from magics.bars import bar_for
 from magics.errors import ConvProfileError, InputError
 from magics.expressions import evaluate
+from magics.hints import nearest
 from magics.outcome import Outcome
 from magics.progress import counted_to, reported_to
 from magics.questions import COMPARE
@@ -43,6 +44,7 @@ examples:
 _IMPORTERS = frozenset({__file__, importlib.__file__})
 """Files whose frames are between the command and the code that it imports."""
 
+_SOURCES = frozenset({".py", ".ipynb"})
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -78,7 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
         with counted_to(what.view.check), reported_to(None if silent else bar_for()):
             found, status = _answered(asked, given.pop("model"), given.pop("inputs"), given)
         if found is not None:  # else another process prints it
-            _printed(what.of(found))
+            view = what.viewed(found)
+            _printed(what.compared(view))
+            what.save(view)
     except ConvProfileError as error:
         if silent:
             return 0
@@ -193,7 +197,7 @@ def _created(model: Any, text: str) -> Any:  # noqa: ANN401, whatever the name s
 def _module(place: str) -> Any:  # noqa: ANN401, a module
     path = Path(place)
     try:
-        if path.suffix in {".py", ".ipynb"}:
+        if path.suffix in _SOURCES:
             return _from_file(path)
         sys.path.insert(0, str(Path.cwd()))
         if find_spec("nbimport") is not None:
@@ -202,10 +206,20 @@ def _module(place: str) -> Any:  # noqa: ANN401, a module
     except ConvProfileError:
         raise
     except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == place
+        close = nearest(place, [item.stem for item in _sources(Path.cwd())]) if missing else None
+        hint = f"did you mean {close}?" if close else "check the name, and that 'import' works"
         raise InputError(
             f"{place}: can't be imported ({type(error).__name__}: {error}{_place_of(error)}); "
-            f"check the name, and that 'import' works",
+            f"{hint}",
         ) from error
+
+
+def _sources(folder: Path) -> list[Path]:
+    """Return the files of a folder that can be imported."""
+    if not folder.is_dir():
+        return []
+    return sorted(item for item in folder.iterdir() if item.suffix in _SOURCES)
 
 
 def _place_of(error: Exception) -> str:
@@ -223,7 +237,9 @@ def _place_of(error: Exception) -> str:
 
 def _from_file(path: Path) -> Any:  # noqa: ANN401, a module
     if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
+        close = nearest(path.name, [item.name for item in _sources(path.parent)])
+        hint = f"did you mean {path.parent / close}?" if close else "check the path"
+        raise InputError(f"{path}: no such file; {hint}")
     if path.suffix == ".ipynb":
         return import_module("nbimport").load(path)
     sys.path.insert(0, str(path.resolve().parent))

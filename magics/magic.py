@@ -76,14 +76,20 @@ class ConvProfileMagics(Magics):
     def _shown(self, request: Request, found: Saved | None) -> Saved | None:
         if found is None:  # another process shows it
             return None
-        view = request.outcome.of(found)
+        view = request.outcome.viewed(found)
+        shown = request.outcome.compared(view)
         if request.name:
-            self.shell.user_ns[request.name] = view
-        if request.returned:
-            return view
-        if not request.quiet:
-            display(view)
-        return None
+            self.shell.user_ns[request.name] = shown
+        silent = request.returned or request.quiet
+        if not silent:
+            display(shown)
+        try:
+            request.outcome.save(view)
+        except ConvProfileError:
+            if silent and not request.name:  # else what was measured would be lost
+                display(shown)
+            raise
+        return shown if request.returned else None
 
 
 def register(shell: InteractiveShell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -64,20 +65,12 @@ class Outcome:
             options.update(_UNMEASURED)
         return cls(view, files, older)
 
-    def of(self, found: Saved) -> Saved:
-        """Return the view of a result, having saved it, or its comparison with an older one.
+    def viewed(self, found: Saved) -> Saved:
+        """Return the view of a result, which is what `save` writes.
 
         Raises:
-            InputError: If there is no such view, or a file can't be written.
+            InputError: If there is no such view.
         """
-        view = self._viewed(found)
-        self._save(view)
-        if self.older is None or not isinstance(view, Profile):
-            return view
-        older, name = self.older
-        return history.against(older, view, name)
-
-    def _viewed(self, found: Saved) -> Saved:
         if isinstance(found, Profile):
             return self.view.of(found)
         if isinstance(found, Comparison):
@@ -86,7 +79,19 @@ class Outcome:
             found = counts_of(found)
         return replace(found, digits=self.view.digits or found.digits)
 
-    def _save(self, view: Saved) -> None:
+    def compared(self, view: Saved) -> Saved:
+        """Return a view's comparison with the older one, or itself where there is none."""
+        if self.older is None or not isinstance(view, Profile):
+            return view
+        older, name = self.older
+        return history.against(older, view, name)
+
+    def save(self, view: Saved) -> None:
+        """Write a view; best when it has been shown, for then nothing is lost if it fails.
+
+        Raises:
+            InputError: If a file can't be written.
+        """
         for path in self.files:
             try:
                 _WRITERS[path.suffix](view, path)
@@ -107,6 +112,10 @@ def _checked(text: str) -> Path:
         )
     if not path.parent.is_dir():
         raise InputError(f"--save: no such folder (got {str(path.parent)!r}); make it first")
+    if path.is_dir():
+        raise InputError(f"--save: a folder (got {text!r}); name a file in it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"--save: can't be written (got {text!r}); choose another place")
     return path
 
 

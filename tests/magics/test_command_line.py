@@ -79,6 +79,8 @@ def test_a_model_is_named_by_its_module_or_file(folder, capsys, model):
         (["wrong:net"], "wrong: can't be imported (SyntaxError: invalid syntax"),
         (["nowhere.py:net"], "nowhere.py: no such file; check the path"),
         (["nowhere.ipynb:net"], "nowhere.ipynb: no such file; check the path"),
+        (["smal_nets.py:net"], "smal_nets.py: no such file; did you mean small_nets.py?"),
+        (["small_nest:net"], "named 'small_nest'); did you mean small_nets?"),
         (["small_nets:net", "--save", "net.png"], "--save: not a name that says what to write"),
         (["small_nets:net", "1x3x8x8", "--sort", "tiem"], "did you mean time?"),
         (["small_nets:nett", "1x3x8x8"], "nett: no such name; did you mean net?"),

@@ -157,6 +157,11 @@ macs = f()
         ("nett x", "nett: no such name; did you mean net?"),
         ("nowhere x", "nowhere: no such name; define it first"),
         ("net xx", "xx: no such name; did you mean x?"),
+        ("NET x", "NET: no such name; did you mean net?"),
+        ("net x -Q", "-Q: no such option; did you mean -q?"),
+        ("net x input=", "input: no value; write input=EXPRESSION"),
+        ("net 8x3xAx16", "INPUT: neither a tensor nor a shape (got '8x3xAx16'); write a shape"),
+        ("net 8x3x16x16x", "INPUT: neither a tensor nor a shape (got '8x3x16x16x'); write"),
         ("net x --backwards", "--backwards: no such option; did you mean --backward?"),
         ("net x --bduget=3", "--bduget: no such option; did you mean --budget?"),
         ("net x -z", "-z: no such option; "),
@@ -216,40 +221,13 @@ def test_ctrl_c_gives_what_was_measured_until_then(shell):
     assert "forward" not in vars(stops)
 
 
-@pytest.mark.parametrize(
-    ("line", "rows"),
-    [
-        ("--only conv", ["0"]),
-        ("--only 'conv2d'", ["0"]),
-        ("--only=conv --only other", ["0", "1"]),
-        ("--sort name --top 1", ["0"]),
-        ("--top 1 --sort macs", ["0"]),
-        ("--depth 1", ["0", "1"]),
-    ],
-)
-def test_a_line_may_ask_for_a_view(shell, line, rows):
-    result, _ = run(shell, f"-r net x {QUICK} {line}")
-    assert [row.name for row in result.layers] == rows
-    assert result.total.macs == MACS
-
-
-def test_a_view_is_what_is_shown_stored_and_saved(shell, tmp_path):
-    path = tmp_path / "top.json"
-    shell.user_ns["net"] = net = nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(4)))
-    _, (shown,) = run(shell, f"net x {QUICK} --top 2 --digits 5 -o kept --save '{path}'")
-    assert len(shell.user_ns["kept"].layers) == 2
-    assert Profile.from_json(path) == shell.user_ns["kept"]
-    assert "everything else" in shown.data["text/plain"]
-    assert len(net) == 4
-
-
-def test_a_profile_is_saved_in_every_form_at_once(shell, tmp_path):
-    files = {suffix: tmp_path / f"net{suffix}" for suffix in (".json", ".csv", ".html")}
-    run(shell, f"-q net x {QUICK} {' '.join(f'--save {path}' for path in files.values())}")
-    saved = {suffix: path.read_text() for suffix, path in files.items()}
-    assert Profile.from_json(files[".json"]).total.macs == MACS
-    assert saved[".csv"].startswith("name,kind,")
-    assert saved[".html"].lstrip().lower().startswith("<!doctype html>")
+def test_ctrl_c_before_the_first_round_gives_the_counts_and_says_so(shell):
+    shell.user_ns["stops"] = Stops(2)
+    _, (shown,) = run(shell, "stops 1x3x160x160 -o kept --no-roofline --no-memory")
+    assert shell.user_ns["kept"].total.macs == 32 * 154 * 154 * 3 * 49
+    text = shown.data["text/plain"]
+    assert "Interrupted before the first round ended: there are no times." in text
+    assert "0 rounds" not in text
 
 
 def test_a_stable_report_is_the_same_every_time(shell):
