@@ -47,6 +47,8 @@ class Profile(Saved):
         ceilings: What the device can do at best, or `None` where that was not asked.
         once: Rows are sums over a cell's one run, clocks and all; `plain` is the time of that
             run outside backward passes, `plain_backward` the time within.
+        input_space: Sizes of the axes of the input that receptive fields are in; empty if there
+            are no fields.
         order: Of layers that were sorted, the place of each among their calls; empty where they
             are in the order of their calls.
         digits: Significant digits to show; `None` for the usual ones.
@@ -69,14 +71,16 @@ class Profile(Saved):
     memory: Mapping[str, int] = field(default_factory=dict)
     ceilings: Ceilings | None = None
     once: bool = False
+    input_space: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
     digits: int | None = None
 
     def __post_init__(self) -> None:
-        found = len(set(self.order)) if len(self.order) == len(self.layers) else len(self.order)
-        if self.order and found != len(self.layers):
+        count = len(self.layers)
+        if self.order and not len(self.order) == len(set(self.order)) == count:
             raise ValueError(
-                f"order: not one place per layer (got {found} places of {len(self.layers)} layers)"
+                f"order: not one place per layer (got {len(self.order)} places, "
+                f"{len(set(self.order))} different, for {count} layers)"
             )
 
     @property

@@ -127,8 +127,7 @@ def growth(profile: Profile) -> list[tuple[int, int]]:
 
 def input_extent(profile: Profile) -> int:
     """Return the longest axis of the input's space, or 0 where that is not known [elements]."""
-    first = next((layer for layer in profile.layers if layer.receptive_field), None)
-    return max(first.input_shape[2:], default=0) if first else 0
+    return max(profile.input_space, default=0)
 
 
 def roofline_reading(profile: Profile) -> str:

@@ -67,6 +67,7 @@ def profile(layers=(), **changes):
             "torch": "2.13.0",
             "date": "2026-11-24 12:00 UTC",
         },
+        "input_space": (8, 8),
         "ceilings": Ceilings(1e11, ((2**20, 3e10), (2**26, 1.2e10)), 2e-6, "conv2d", "float32"),
     }
     return Profile(layers=layers, **{**values, **changes})

@@ -188,6 +188,18 @@ def test_where_a_field_cannot_be_followed_none_is_given_and_the_reason_said():
     )
 
 
+def test_of_several_inputs_it_is_said_which_one_the_fields_are_in():
+    def apart(x, y):
+        return F.conv2d(x, torch.ones(1, 1, 3, 3)).sum() + F.conv2d(y, torch.ones(1, 1, 3, 3)).sum()
+
+    profile = magics.profile(apart, "1x1x9x16", "1x1x8x8", measure=False)
+    assert profile.input_space == (9, 16)
+    assert any(
+        "depend on the input (of several, the one of 1x1x9x16)." in text
+        for text in profile.warnings
+    )
+
+
 def test_what_has_no_image_has_no_field_and_no_warning():
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
     profile = magics.profile(model, torch.randn(2, 8), measure=False)

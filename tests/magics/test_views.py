@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import resnet18
@@ -12,6 +13,7 @@ from magics import units
 from magics.errors import RecordError
 from magics.records import LayerProfile, Measurement, Profile, View
 from magics.renderers.pictures import pictures
+from magics.renderers.series import growth_reading
 
 
 def layer(name, kind="conv2d", *, forward=None, backward=None, **fields):
@@ -261,3 +263,14 @@ def test_a_wrong_order_is_one_line(order):
     stored = json.loads(WHOLE.to_json()) | {"order": order}
     with pytest.raises(RecordError, match="order: not one place per layer"):
         Profile.from_json(json.dumps(stored))
+
+
+def test_every_view_knows_how_large_the_input_is():
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, 4), torch.nn.Conv2d(4, 4, 3), torch.nn.BatchNorm2d(4)
+    ).eval()
+    whole = magics.profile(net, "1x3x24x40", measure=False)
+    for view in ({}, {"only": "bn"}, {"sort": "name"}, {"depth": 1}):
+        found = whole.view(**view)
+        assert found.input_space == (24, 40)
+        assert "of an input of 40" in growth_reading(found)

@@ -44,10 +44,13 @@ def attached(profile: records.Profile, rows: Plan, tape: Tape) -> records.Profil
             reason = found.reasons.get(token, "its output was not seen")
             missing.setdefault(reason if found.source else _NO_IMAGE, []).append(layer.name)
     warnings = [*profile.warnings, *notes]
+    shape = "x".join(map(str, found.source))
+    which = f" (of several, the one of {shape})" if shape and len(tape.sources) > 1 else ""
     for reason, names in missing.items():
         many = f"{names[0]!r}" if len(names) == 1 else f"{names[0]!r} and {len(names) - 1} more"
-        warnings.append(f"No receptive field for {many}: {reason}.")
-    return replace(profile, layers=tuple(layers), warnings=tuple(warnings))
+        warnings.append(f"No receptive field for {many}: {reason}{which}.")
+    space = tuple(found.source[axis] for axis in found.axes)
+    return replace(profile, layers=tuple(layers), warnings=tuple(warnings), input_space=space)
 
 
 _NO_IMAGE = "no input is an image, a signal or a volume"
