@@ -32,5 +32,9 @@ def near(name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return what a mistyped name most likely stands for, or `None` where nothing is near."""
-    close = get_close_matches(name, list(known), n=1)
+    names = list(known)
+    folded = {item.casefold(): item for item in reversed(names)}
+    close = get_close_matches(name, names, n=1) or [
+        folded[item] for item in get_close_matches(name.casefold(), folded, n=1)
+    ]
     return close[0] if close else None

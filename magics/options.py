@@ -12,7 +12,9 @@ from magics.hints import near, short
 from magics.records import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from magics.measurement.models.inputs import Keywords
 
 MODES = ("as_is", "eval", "train")
 LAYOUTS = ("contiguous", "channels_last", "channels_last_3d")
@@ -94,9 +96,13 @@ class Options:
 
     @classmethod
     def read(
-        cls, given: Mapping[str, Any], accepts: Callable[[str], bool]
+        cls, given: Mapping[str, Any], arguments: Callable[[], Keywords]
     ) -> tuple[Self, dict[str, Any]]:
         """Split keywords into options and arguments of the model.
+
+        Args:
+            given: Keywords and their values.
+            arguments: Returns the model's; asked only if some are no options.
 
         Raises:
             InputError: If a keyword is neither; the message suggests the near one.
@@ -113,18 +119,18 @@ class Options:
         for name, value in given.items():
             if name in known:
                 options[name] = value
-            elif accepts(name):
+            elif name in arguments():
                 inputs[name] = value
             else:
-                raise _unknown(name, value, known)
+                raise _unknown(name, value, known, arguments().names)
         return cls(**options), inputs
 
 
-def _unknown(name: str, value: object, known: set[str]) -> InputError:
+def _unknown(name: str, value: object, known: set[str], others: Iterable[str]) -> InputError:
     got = f"{name}: no such option (got {name}={short(value)})"
     if name in _VIEW:
         return InputError(f"{got}; it is a view's: profile(...).view({name}={short(value)})")
-    return InputError(f"{got}; {near(name, sorted(known))}")
+    return InputError(f"{got}; {near(name, sorted(known), others)}")
 
 
 _VIEW = frozenset(item.name for item in fields(View))

@@ -77,6 +77,15 @@ def line_parser() -> Parser:
 PARSER = line_parser()
 
 
+def cell_options() -> list[str]:
+    """Return the options that change something for a cell."""
+    views = Parser(add_help=False)
+    outcome.add_options(views)
+    taken = {action.dest for action in views.options.values()} | _OF_CELLS
+    taken |= {"output", "quiet", "help"}
+    return [option for option, action in PARSER.options.items() if action.dest in taken]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a line asks for.
@@ -166,6 +175,9 @@ def read(line: str, *, cell: bool = False) -> Request:
     named = {text: text.partition("=") for text in texts if _is_named(text)}
     positional = tuple(text for text in texts if text not in named)
     asked = questions.taken_from(options)
+    empty = next((name for name, _, value in named.values() if not value.strip()), None)
+    if empty is not None:
+        raise InputError(f"{empty}: no value; write {empty}=EXPRESSION, without blanks around =")
     request = Request(
         positional,
         {name: value for name, _, value in named.values()},

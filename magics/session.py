@@ -123,7 +123,7 @@ def profiling(
         ConvProfileError: If the model, an input or an option is wrong, or the model raises.
         Interrupted: If the measurement was; a KeyboardInterrupt.
     """
-    chosen, named = Options.read(given, lambda name: example_inputs.accepts(aim, name))
+    chosen, named = Options.read(given, lambda: example_inputs.keywords(aim))
     with ExitStack() as stack:
         args, kwargs = prepared(stack, aim, chosen, inputs, named)
         tensors = tensors_in((args, kwargs))

@@ -86,6 +86,11 @@ INPUTS = {
     "blanks": (("8 x 3 x 96",), "INPUT: not a shape (got '8 x 3 x 96'); write it as 8x3x96"),
     "a word": (("auto",), "INPUT: neither a tensor nor a shape (got 'auto'); write a shape such"),
     "half a shape": (("8x3x",), "INPUT: neither a tensor nor a shape (got '8x3x'); write"),
+    "a negative size": (("8x3x-1x16",), "INPUT: neither a tensor nor a shape (got '8x3x-1x16')"),
+    "two shapes": (
+        ("1x3x8x8,1x3x8x8",),
+        ("INPUT: several shapes in one (got '1x3x8x8,1x3x8x8'); write 1x3x8x8 1x3x8x8"),
+    ),
     "names": (("1x3xHxW",), "INPUT: neither a tensor nor a shape (got '1x3xHxW'); write"),
     "nothing but blanks": (("",), "INPUT: neither a tensor nor a shape (got ''); write a shape"),
 }
@@ -171,7 +176,7 @@ def test_the_option_of_the_message_helps():
         ((X,), {}, "model: Two.forward() missing 1 required positional argument: 'right'; pass"),
         ((X, X, X), {}, "model: Two.forward() takes 3 positional arguments but 4 were given; pass"),
         ((X, X), {"right": X}, "model: Two.forward() got multiple values for argument 'right'"),
-        ((X,), {"rihgt": X}, "rihgt: no such option (got rihgt=Tensor)"),
+        ((X,), {"rihgt": X}, ("rihgt: no such option (got rihgt=Tensor); did you mean right?")),
     ],
 )
 def test_inputs_that_don_t_fit_forward_are_named(inputs, options, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHAPE = re.compile(r"\d+(x\d+)*", re.IGNORECASE)
 _NEARLY_A_SHAPE = re.compile(r"[\s(\[]*\d+(\s*[*x\u00d7X,;]\s*\d+)+[\s)\],]*")
+_BEGUN_AS_A_SHAPE = re.compile(r"\d+x[\w.+-]*", re.IGNORECASE)  # no Python begins like that, but
+_HEXADECIMAL = re.compile(r"0x[0-9a-f_]+", re.IGNORECASE)
 _SEED = 0
 _SHORTEST_SHAPE = 2  # a list of one number is an input, not a shape
 
@@ -38,12 +41,23 @@ def parse_shape(text: str) -> tuple[int, ...] | None:
                 f"every dimension needs at least 1",
             )
         return sizes
+    several = [part.strip() for part in text.split(",")]
+    if len(several) > 1 and all(map(is_shape_text, several)):
+        raise InputError(f"INPUT: several shapes in one (got {text!r}); write {' '.join(several)}")
     if _NEARLY_A_SHAPE.fullmatch(text):
         sizes = tuple(map(int, re.findall(r"\d+", text)))
         raise InputError(
             f"INPUT: not a shape (got {text!r}); write it as {'x'.join(map(str, sizes))}",
         )
+    if _BEGUN_AS_A_SHAPE.fullmatch(text) and not _HEXADECIMAL.fullmatch(text):
+        raise _no_input(text)
     return None
+
+
+def _no_input(text: str) -> InputError:
+    return InputError(
+        f"INPUT: neither a tensor nor a shape (got {text!r}); write a shape such as 8x3x224x224"
+    )
 
 
 def prepare(
@@ -109,10 +123,7 @@ def as_shape(value: object) -> tuple[int, ...] | None:
     if isinstance(value, str):
         shape = parse_shape(value)
         if shape is None:
-            raise InputError(
-                f"INPUT: neither a tensor nor a shape (got {value!r}); "
-                f"write a shape such as 8x3x224x224",
-            )
+            raise _no_input(value)
         return shape
     if not isinstance(value, list | tuple) or len(value) < _SHORTEST_SHAPE:
         return None
@@ -141,17 +152,34 @@ def _required(target: Target) -> list[str]:
     ]
 
 
-def accepts(target: Target, name: str) -> bool:
-    """Return whether the model's forward has an argument of this name."""
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """The arguments of a model that can be given by name.
+
+    Attributes:
+        names: Their names.
+        others: It takes whatever else there is, too.
+    """
+
+    names: tuple[str, ...] = ()
+    others: bool = False
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether an argument of this name can be given."""
+        return self.others or name in self.names
+
+
+def keywords(target: Target) -> Keywords:
+    """Return what the model's forward takes by name."""
     call = target.model.forward if target.model is not None else target.call
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):
-        return False
-    return any(
-        item.kind is item.VAR_KEYWORD or item.name == name
-        for item in parameters
-        if item.kind not in {item.VAR_POSITIONAL, item.POSITIONAL_ONLY}
+        return Keywords()
+    named = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return Keywords(
+        tuple(item.name for item in parameters if item.kind in named),
+        others=any(item.kind is item.VAR_KEYWORD for item in parameters),
     )
 
 

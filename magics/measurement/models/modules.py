@@ -69,7 +69,7 @@ def own_parameters(module: nn.Module) -> list[nn.Parameter]:
     """Return a module's own parameters; a scripted one's all, as its modules are not listed."""
     if isinstance(module, torch.jit.ScriptModule):
         return list(module.parameters())
-    # Not by `parameters()`: for each of many modules that is a twentieth of counting them all.
+    # Not by `parameters()`: for each of many modules that is a thirtieth of counting them all.
     return [parameter for parameter in module._parameters.values() if parameter is not None]
 
 

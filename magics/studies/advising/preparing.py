@@ -66,7 +66,7 @@ class Asked:
             InputError: If the model or an option is wrong.
         """
         aim = target(model)
-        chosen, named = Options.read(options, lambda name: example_inputs.accepts(aim, name))
+        chosen, named = Options.read(options, lambda: example_inputs.keywords(aim))
         return cls(model, aim, inputs, options, chosen, named)
 
 

@@ -13,7 +13,7 @@ from magics.hints import short
 from magics.measurement.machine.clock import TIMED
 from magics.measurement.machine.process import ProcessState
 from magics.measurement.models import altering
-from magics.measurement.models.inputs import accepts, as_shape, in_words, is_shape_text, prepare
+from magics.measurement.models.inputs import as_shape, in_words, is_shape_text, keywords, prepare
 from magics.measurement.models.modules import Target, target
 from magics.options import Options
 from magics.studies.sweeping import axes as reading
@@ -62,7 +62,7 @@ class Plan:
         )
         self.axes, self._fixed, rest = reading.read(given, self._is_argument)
         aim = None if self._is_factory else target(model)
-        options, self._kwargs = Options.read(rest, lambda name: accepts(aim or self._made(), name))
+        options, self._kwargs = Options.read(rest, lambda: keywords(aim or self._made()))
         self._options = _chosen(options, rest)
         for axis in self.axes:
             if axis.step is not None and not options.measure:
@@ -115,7 +115,7 @@ class Plan:
         """Return whether the model itself takes an argument of this name."""
         if self._is_factory or isinstance(self._model, type):
             return False
-        return accepts(target(self._model), name)
+        return name in keywords(target(self._model))
 
     def _made(self) -> Target:
         """Return a model that the factory makes.
