@@ -10,7 +10,7 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 
 from magics.options import DTYPES, LAYOUTS, MODES
 from magics.records.selecting import FAMILIES, SORTS
-from magics.request import PARSER
+from magics.request import PARSER, cell_options
 from magics.studies.sweeping.axes import AXES
 from magics.theory import KINDS
 
@@ -56,7 +56,7 @@ def offered(text: str, names: Mapping[str, Any]) -> tuple[str, list[tuple[str, s
     if action is not None and action.nargs != 0:
         return _value(previous, word, names)
     if word.startswith("-"):
-        return _offer(word, sorted(PARSER.options), "option")
+        return _offer(word, sorted(cell_options() if cell else PARSER.options), "option")
     if cell or not _NAME.fullmatch(word):
         return None
     is_first = not any(not part.startswith("-") for part in _positional(before))

@@ -5,6 +5,9 @@ import torch
 from IPython.core.completer import provisionalcompleter
 from torch import nn
 
+from magics.errors import InputError
+from magics.request import PARSER, read
+
 
 @pytest.fixture(scope="module")
 def shell(one_shell):
@@ -60,6 +63,22 @@ def test_every_option_is_offered(shell):
     for option in ("--mode", "--only", "--depth", "--save", "--no-memory", "--digits", "--return"):
         assert f"%convprofile {option}" in found
     assert all(line.split()[-1] in help_text for line in found)
+
+
+def test_a_cell_is_offered_what_changes_something_for_it(shell):
+    found = {line.split()[-1] for line in offered(shell, "%%convprofile --")}
+    assert {"--threads", "--only", "--save", "--no-roofline", "--output"} <= found
+    for option in set(PARSER.options) - found:
+        if not option.startswith("--") or option in UNCHANGED:
+            continue
+        value = {"--sweep": "batch=1,2", "--mode": "eval", "--on": "x"}.get(option, "1")
+        words = [option] if PARSER.options[option].nargs == 0 else [option, value]
+        with pytest.raises(InputError):
+            read(" ".join(words), cell=True).for_cell()
+
+
+UNCHANGED = {"--backward", "--no-receptive-field", "--no-kernels"}
+"""What a cell tells, or leaves out, in any case."""
 
 
 def test_every_axis_is_offered(shell):
