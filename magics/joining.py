@@ -148,7 +148,9 @@ def time_warnings(timings: Timings) -> Sequence[str]:
             "No output of the model can have a gradient (its parameters are frozen, or it has "
             "none): there is no backward to measure.",
         )
-    if timings.interrupted:
+    if timings.interrupted and not timings.rounds:
+        warnings.append("Interrupted before the first round ended: there are no times.")
+    elif timings.interrupted:
         warnings.append(f"Interrupted after {rounds}: times are preliminary.")
     elif not timings.stable:
         warnings.append(

@@ -21,6 +21,9 @@ _LEFT = 62
 _PLOT = _WIDTH - _LEFT - 12
 _LABEL = 0.62  # how far up its line a bandwidth is written: marks crowd at the lower end
 _LETTER = 5.8  # px: width of a letter
+_DECADES = (
+    100.0  # how far each axis of the roofline goes at least: of one layer it would have no ticks
+)
 _NEAR = 10  # px: numbers nearer than this to each other share a label
 _VISIBLE = 0.1  # px
 _FEW = 2  # layers: round numbers would fall between them
@@ -61,8 +64,9 @@ def _roofline(profile: Profile) -> Picture | None:
         return None
     present = series.families_in([point.layer for point in found])
     canvas = Canvas(_WIDTH, 300)
-    across = log_axis([*(p.intensity for p in found), ceilings.ridge_point(_largest(ceilings))])
-    up = log_axis([*(p.rate for p in found), ceilings.flops_per_s])
+    ridge = ceilings.ridge_point(_largest(ceilings))
+    across = log_axis([*(p.intensity for p in found), ridge], _DECADES)
+    up = log_axis([*(p.rate for p in found), ceilings.flops_per_s], _DECADES)
     panel = Panel(canvas, _LEFT, 8, _PLOT, 206, across, up)
     panel.axes(
         "arithmetic intensity [FLOP/byte]",

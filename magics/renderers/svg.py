@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, field
 from html import escape
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isfinite, log10, sqrt
 from typing import TYPE_CHECKING
 
 from magics.renderers.column import clean
@@ -72,10 +72,16 @@ class Axis:
         return [place * width for place in range(first, last + 1)]
 
 
-def log_axis(values: Sequence[float]) -> Axis:
-    """Return a logarithmic axis with room around positive values."""
-    low, high = min(values), max(values)
-    return Axis(low / 1.6, high * 1.6, log=True)
+def log_axis(values: Sequence[float], least: float = 1.0) -> Axis:
+    """Return a logarithmic axis with room around positive values.
+
+    Args:
+        values: What it has to show.
+        least: How many times as large its end is as its beginning, at least [1].
+    """
+    low, high = min(values) / 1.6, max(values) * 1.6
+    more = max(1.0, sqrt(least * low / high))
+    return Axis(low / more, high * more, log=True)
 
 
 def linear_axis(values: Sequence[float]) -> Axis:
