@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 BUILD = build
 DEMO = demo_notebooks/03_dsc/fewer_macs_not_fewer_ms.ipynb
 CHECK_DEMOS = $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
-	--nbval-sanitize-with demo_notebooks/sanitize.cfg -p no:cacheprovider demo_notebooks
+	-p no:cacheprovider demo_notebooks
 RUNS = 20
 
 # What is tested of the cache is switched off by this variable.
