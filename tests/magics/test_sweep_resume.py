@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 import magics
 from magics.errors import InputError
 from magics.records import Sweep
+from magics.studies.sweeping.resuming import structure
 
 CHILD = """
 import os, signal, sys
@@ -231,6 +233,43 @@ def test_a_model_that_hides_its_width_is_told_from_a_wider_one(quick, tmp_path):
     assert statuses(path) == ["measured"] * 2
     with pytest.raises(InputError, match="with other layers"):
         magics.sweep(Scaled(8), "1x1x8", batch=[1, 2], resume=path)
+
+
+def factory(kernel):
+    return lambda channels: nn.Conv2d(4, channels, kernel)
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        (factory(1), factory(3)),
+        (lambda channels: nn.Conv2d(4, channels, 1), lambda channels: nn.Conv2d(4, channels, 3)),
+        (partial(nn.Conv2d, 4, kernel_size=1), partial(nn.Conv2d, 4, kernel_size=3)),
+    ],
+    ids=["what it refers to", "code", "arguments"],
+)
+def test_functions_that_make_models_are_told_apart_by_what_they_do(first, other):
+    assert structure(first) == structure(first)
+    assert structure(first) != structure(other)
+
+
+def test_a_function_that_is_defined_again_elsewhere_is_the_same():
+    made = []
+    for place in ("cell 1", "cell 2"):
+        names = {"nn": nn}
+        exec(compile("\n" * len(made) + "def make(channels):\n return [nn.Conv2d(4, channels, k)"
+                     " for k in (1,)][0]", place, "exec"), names)  # fmt: skip
+        made.append(structure(names["make"]))
+    assert made[0] == made[1]
+
+
+def test_a_sweep_of_another_function_does_not_go_on(quick, tmp_path):
+    path = tmp_path / "sweep.json"
+    magics.sweep(factory(1), "1x4x8x8", channels=[2, 4], resume=path)
+    again = magics.sweep(factory(1), "1x4x8x8", channels=[2, 4, 8], resume=path)
+    assert [point.status for point in again.points] == ["measured"] * 3
+    with pytest.raises(InputError, match="with other layers"):
+        magics.sweep(factory(3), "1x4x8x8", channels=[2, 4], resume=path)
 
 
 def test_a_link_to_a_file_stays_a_link(tmp_path):

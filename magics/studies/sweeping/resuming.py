@@ -8,7 +8,9 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -19,9 +21,7 @@ from magics.hints import short
 from magics.records import SCHEMA, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
+    from collections.abc import Callable, Iterator
 
     from magics.records import SweepPoint
 
@@ -29,20 +29,38 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
 def structure(model: object) -> str:
-    """Return what tells a model from others of the same class: a hash of its layers in words.
+    """Return what tells a model from others of the same name: a hash of it in words.
 
     Of a module's tensors too, for layers that one has written oneself seldom tell how wide they
-    are; contents make no difference to times.
+    are; contents make no difference to times. Of a function, its code and what it refers to.
     """
-    text = repr(model) if isinstance(model, nn.Module) else getattr(model, "__qualname__", "")
-    if isinstance(model, nn.Module):
-        named = (*model.named_parameters(), *model.named_buffers())
-        text += "".join(f"\n{name} {_extent(tensor)}" for name, tensor in named)
+    text = "\n".join(_words(model))
     return hashlib.sha256(_ADDRESS.sub("", text).encode()).hexdigest()[:16]
 
 
-def _extent(tensor: torch.Tensor) -> str:
-    return "lazy" if is_lazy(tensor) else f"{tuple(tensor.shape)} {tensor.dtype}"
+def _words(model: object) -> Iterator[str]:
+    if isinstance(model, nn.Module):
+        yield repr(model)
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            yield f"{name} {'lazy' if is_lazy(tensor) else (tuple(tensor.shape), tensor.dtype)}"
+    elif isinstance(model, partial):
+        yield from _words(model.func)
+        yield repr((model.args, model.keywords))
+    else:
+        yield getattr(model, "__qualname__", "")
+    if isinstance(model, FunctionType):
+        yield from _code(model.__code__)
+        yield repr((model.__defaults__, model.__kwdefaults__))
+        for cell in model.__closure__ or ():
+            with suppress(ValueError):  # it is empty
+                yield repr(cell.cell_contents)
+
+
+def _code(code: CodeType) -> Iterator[str]:
+    """Yield what code does, without where it stands: a cell that runs again is another file."""
+    yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames}"
+    for constant in code.co_consts:
+        yield from _code(constant) if isinstance(constant, CodeType) else (repr(constant),)
 
 
 class Ledger:
