@@ -10,34 +10,15 @@ import sys
 from dataclasses import replace
 
 import pytest
-from examples import layer, profile
-from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
-from nets import CONV, SQUARE
-from torch import nn
+from timed_profiles import measured, saved, timed
 
 import magics
 import magics.__main__ as command
-from magics.records import Ceilings, Comparison, Measurement, Profile
+from magics.records import Comparison
 from magics.records.views import formed
 from magics.renderers.ratio_words import ends
 from magics.studies.compare import compared
 from magics.studies.history import regressions
-
-CEILINGS = Ceilings(flops_per_s=1e11, bandwidth=((1_000_000, 1e10),), call_overhead_s=1e-5)
-
-
-def measured(*milliseconds):
-    return Measurement(replicates_s=tuple(1e-3 * value for value in milliseconds))
-
-
-def timed(name="conv", milliseconds=10.0, **changes):
-    """Return a profile of one layer, eight rounds that agree, half a millisecond of glue."""
-    spread = [milliseconds * (1 + 0.002 * n) for n in range(8)]
-    values = {"forward": measured(*spread), "backward": None, "roof_s": 0.004, "macs": 800_000}
-    row = layer(name, **values | changes)
-    whole = measured(*(value + 0.5 for value in spread))
-    return profile([row], plain=whole, plain_backward=None, ceilings=CEILINGS)
 
 
 @pytest.fixture
@@ -182,11 +163,6 @@ def test_the_csv_has_a_line_for_each_row(dense_and_separable):
     assert dense_and_separable.to_html().startswith("<!DOCTYPE html>")
 
 
-def saved(folder, name, found):
-    found.to_json(folder / name)
-    return str(folder / name)
-
-
 @pytest.mark.parametrize(
     ("later", "allowed", "status"),
     [
@@ -258,57 +234,3 @@ def test_a_wrong_argument_is_one_line_and_exit_2(tmp_path, capsys, monkeypatch, 
     assert said.err.startswith("python -m magics compare: ")
     assert message in said.err
     assert said.err.count("\n") == 1
-
-
-@pytest.fixture
-def shell():
-    made = InteractiveShell()
-    made.run_line_magic("load_ext", "magics")
-    made.user_ns.update(one=CONV(), two=nn.Sequential(CONV(), nn.Conv2d(4, 4, 3)), x=SQUARE()[0])
-    return made
-
-
-def test_the_magic_compares_models(time, shell):
-    found = shell.run_line_magic(
-        "convprofile", "--compare two one x --budget 0.05 --no-roofline --no-memory -r"
-    )
-    assert isinstance(found, Comparison)
-    assert found.total[0].forward.value == pytest.approx(2)
-
-
-def test_the_magic_compares_modes_and_saved_profiles(time, shell, tmp_path):
-    options = "--no-measure -r"
-    found = shell.run_line_magic("convprofile", f"--compare one x --mode eval,train {options}")
-    assert found.names == ("Conv2d, mode eval", "Conv2d, mode train")
-    found = shell.run_line_magic("convprofile", f"--compare one x --threads 1,2 {options}")
-    assert found.names == ("Conv2d, threads 1", "Conv2d, threads 2")
-    shell.user_ns["last"] = magics.profile(CONV(), *SQUARE(), measure=False)
-    found = shell.run_line_magic("convprofile", f"--compare last two x {options}")
-    assert found.names == ("Conv2d", "Sequential")
-
-
-def test_save_and_against_tell_what_changed(time, shell, tmp_path):
-    place = tmp_path / "last.json"
-    quick = "--budget 0.05 --no-roofline --no-memory"
-    shell.run_line_magic("convprofile", f"one x {quick} --save {place} -q")
-    assert isinstance(Profile.from_json(place), Profile)
-    found = shell.run_line_magic(
-        "convprofile", f"two x {quick} --against {place} --save {place} -r"
-    )
-    assert found.names == ("Conv2d, last.json", "Sequential, now")
-    assert found.total[0].forward.value == pytest.approx(1 / 2)
-    assert found.total[0].forward.is_loss
-    assert Profile.from_json(place) == found.profiles[1]
-
-
-def test_a_bad_file_is_told_before_anything_runs(time, shell):
-    runs = dict(time.runs)
-    with pytest.raises(UsageError, match=r"^%convprofile: nowhere\.json: can't be read"):
-        shell.run_line_magic("convprofile", "one x --against nowhere.json")
-    assert dict(time.runs) == runs
-
-
-def test_against_does_not_go_with_compare(shell, tmp_path):
-    place = saved(tmp_path, "a.json", timed())
-    with pytest.raises(UsageError, match="--against: not together with --compare"):
-        shell.run_line_magic("convprofile", f"--compare one two x --against {place}")

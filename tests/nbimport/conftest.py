@@ -124,6 +124,17 @@ def python(tmp_path):
 
 
 @pytest.fixture
+def stubs(python):
+    """Run ``python -m nbimport stubs`` in the test's folder; return its lines, and end as told."""
+
+    def run(*arguments, fails=False):
+        text = python(args=["-m", "nbimport", "stubs", *arguments], fails=fails)
+        return sorted(" ".join(line.split()) for line in text.splitlines())
+
+    return run
+
+
+@pytest.fixture
 def same(notebook, script, python):
     """Run a snippet on modules written as ``.py`` and as notebooks, and expect the same output.
 
