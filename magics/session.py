@@ -15,7 +15,7 @@ from magics.joining import joined
 from magics.measurement import guises
 from magics.measurement.calling.dispatch import compiler_is_loaded
 from magics.measurement.calling.operators import tensors_in
-from magics.measurement.capturing.capture import capture, dry_run
+from magics.measurement.capturing.capture import CutShortError, capture, dry_run
 from magics.measurement.environment import device_of, environment
 from magics.measurement.fields.attaching import attached
 from magics.measurement.fields.tape import Tape
@@ -45,6 +45,10 @@ Profiling = Generator["Stopwatch | None", None, "Profile"]
 
 _READ, _TIMES = 0.05, 0.85
 """Shares of the work that are done when the model has been read, and when it has been timed."""
+_CUT_SHORT = (
+    "Interrupted while the model ran for the first time: there are no times, and layers that had "
+    "not ended are missing (their parameters stand under everything else)."
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -134,7 +138,14 @@ def profiling(
         waiting = lazy.waiting(aim.modules)
         stack.enter_context(lazy.materialised(waiting, lambda: dry_run(aim, args, kwargs)))
         report(0.0, "reading the model")
-        tape, root = _captured(aim, args, kwargs, watch, fields=chosen.receptive_field)
+        try:
+            tape, root = _captured(aim, args, kwargs, watch, fields=chosen.receptive_field)
+        except CutShortError as interruption:
+            rows = plan(interruption.root, aim, backward=chosen.backward)
+            rows.notes = [_CUT_SHORT]
+            result = joined(aim, example_inputs.in_words(args, kwargs), rows, None,
+                            environment(aim.modules.values(), tensors, chosen, None))  # fmt: skip
+            raise Interrupted(result) from None
         rows = plan(root, aim, backward=chosen.backward)
         counted(rows.rows)
         rows.notes = [*example_inputs.unusual(tensors), *([lazy.NOTE] if waiting else [])]

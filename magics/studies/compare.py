@@ -259,6 +259,8 @@ def _prepared(
     with turn():
         try:
             watch = next(steps)
+        except Interrupted:  # a part of one model compares with nothing
+            raise KeyboardInterrupt from None
         except (InputError, ForwardError) as error:
             who = f"{LETTERS[place]} ({name})"
             if not first:

@@ -180,6 +180,15 @@ def test_ctrl_c_gives_what_was_measured_and_leaves_the_models_alone():
     assert (snapshot.of_model(one), snapshot.of_process()) == before
 
 
+def test_ctrl_c_while_a_model_is_read_leaves_nothing_to_compare(time):
+    def stops(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        magics.compare(nn.Conv2d(3, 3, 1), stops, *SQUARE(), **QUICK)
+    assert not isinstance(caught.value, Interrupted)
+
+
 def test_three_models_are_compared_with_the_first(time):
     nets = [nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(count))) for count in (6, 3, 2)]
     found = magics.compare(*nets, *SQUARE(), **QUICK)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import snapshot
 import torch
 from torch import nn
 
@@ -47,7 +48,7 @@ def test_a_model_that_raises_later_is_one_clear_error(time):
     assert "forward" not in vars(model)
 
 
-@pytest.mark.parametrize("call", [2, 3, 4, 5, 8, 9])
+@pytest.mark.parametrize("call", [1, 2, 3, 4, 5, 8, 9])
 def test_ctrl_c_while_measuring_hands_over_what_there_is(time, call):
     time.factor = 100
     model = Raising(call, KeyboardInterrupt())
@@ -64,10 +65,38 @@ def test_ctrl_c_while_measuring_hands_over_what_there_is(time, call):
     assert gc.isenabled()
 
 
-def test_ctrl_c_before_anything_is_known_is_a_plain_keyboard_interrupt(time):
-    with pytest.raises(KeyboardInterrupt) as caught:
-        profile(Raising(1, KeyboardInterrupt()))
-    assert not isinstance(caught.value, Interrupted)
+def within(layer):
+    return nn.Sequential(conv(), nn.Sequential(conv(), nn.ReLU(), layer, conv()), conv())
+
+
+@pytest.mark.parametrize("measure", [True, False])
+def test_ctrl_c_while_the_model_is_read_hands_over_the_layers_that_had_ended(time, measure):
+    whole = profile(within(conv()), measure=False)
+    model = within(Raising(1, KeyboardInterrupt()))
+    before = snapshot.of_model(model)
+    with pytest.raises(Interrupted) as caught:
+        profile(model, measure=measure)
+    partial = caught.value.partial
+    names = ["0", "1.0", "1.1", "1.2.conv"]
+    assert [row.name for row in partial.layers] == names
+    for row, same in zip(partial.layers, whole.layers, strict=False):
+        assert (row.macs, row.params, row.output_shape) == (same.macs, same.params,
+                                                            same.output_shape)  # fmt: skip
+    assert partial.total.params == whole.total.params
+    assert partial.other.params == 2 * whole.layers[0].params
+    assert partial.plain is None
+    assert "while the model ran for the first time" in partial.warnings[0]
+    assert snapshot.of_model(model) == before
+
+
+def test_ctrl_c_before_the_first_layer_ended_is_a_report_without_layers(time):
+    def stops(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        profile(stops)
+    assert caught.value.partial.layers == ()
+    assert "Interrupted while the model ran for the first time" in str(caught.value.partial)
 
 
 def test_garbage_collection_is_left_switched_off_where_it_was(time):

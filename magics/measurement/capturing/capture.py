@@ -119,6 +119,18 @@ def _observed(recorder: Recorder) -> Iterator[None]:
         yield
 
 
+class CutShortError(KeyboardInterrupt):
+    """Ctrl-C came while the model ran.
+
+    Attributes:
+        root: The calls that had ended.
+    """
+
+    def __init__(self, root: Call) -> None:
+        super().__init__("interrupted while the model ran for the first time")
+        self.root = root
+
+
 def dry_run(target: Target, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Run the model once without looking.
 
@@ -151,6 +163,7 @@ def capture(
 
     Raises:
         ForwardError: If the model raises.
+        CutShortError: On Ctrl-C; a KeyboardInterrupt.
     """
     recorder = Recorder(target, watch, _observed, tape)
     with ExitStack() as stack:
@@ -163,4 +176,6 @@ def capture(
             raise
         except Exception as error:
             raise explain(error, target, recorder.open_at(error), args) from error
+        except KeyboardInterrupt as interruption:
+            raise CutShortError(recorder.ended_at(interruption)) from None
     return recorder.root

@@ -75,6 +75,16 @@ class Recorder:
         """Return the calls that were open when an exception was raised."""
         return self._failed[1] if self._failed[0] is error else self.stack
 
+    def ended_at(self, error: BaseException) -> Call:
+        """Return what had ended when an exception was raised, without the calls around it."""
+        still_open = self.open_at(error)
+        around = {id(call) for call in still_open}
+        ended = Call("")
+        for call in still_open:
+            ended.calls += [inner for inner in call.calls if id(inner) not in around]
+            ended.operators += call.operators
+        return ended
+
     @contextmanager
     def inside(self, call: Call) -> Iterator[Call]:
         """Make `call` the place where things happen."""
