@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, degrees, dist, log10
+from math import atan2, ceil, degrees, dist, log10
 from typing import TYPE_CHECKING
 
 from magics import units
@@ -26,6 +26,7 @@ _DECADES = (
 )
 _NEAR = 10  # px: numbers nearer than this to each other share a label
 _VISIBLE = 0.1  # px
+_NARROWEST = 1.5  # px: of thinner bars, neighbours' colours would run into each other
 _FEW = 2  # layers: round numbers would fall between them
 _BOLD = ' font-weight="700"'
 
@@ -154,7 +155,7 @@ def _timeline(profile: Profile) -> Picture | None:
     if any(seconds):
         values = [value / time.factor for value in seconds]
         panel = _panel(canvas, 12, height - 4, values)
-        panel.axes("" if both else "layer, in order of the calls", f"{name} [{time.unit}]",
+        panel.axes("" if both else _in_order(len(values)), f"{name} [{time.unit}]",
                    _whole, _plain, 3)  # fmt: skip
         _bars(panel, profile.layers, values)
         numbers = series.numbered(profile)
@@ -166,7 +167,7 @@ def _timeline(profile: Profile) -> Picture | None:
         memory = units.bytes_scale([max(sizes)])
         values = [value / memory.factor for value in sizes]
         panel = _panel(canvas, 8 + (206 - height), height, values)
-        panel.axes("layer, in order of the calls", f"memory [{memory.unit}]", _whole, _plain, 3)
+        panel.axes(_in_order(len(values)), f"memory [{memory.unit}]", _whole, _plain, 3)
         _bars(panel, profile.layers, values)
     present = series.families_in(profile.layers)
     canvas.legend(8, 262, [(item.name, item.colour, "s") for item in present])
@@ -185,6 +186,18 @@ def _places(count: int) -> Axis:
     return Axis(0.5, count + 0.5, at=(1.0, 2.0)[:count] if count <= _FEW else ())
 
 
+def _layers_in_a_bar(count: int) -> int:
+    """Return how many neighbours share a bar, which shows the highest of them."""
+    return ceil(_NARROWEST * count / _PLOT)
+
+
+def _in_order(count: int) -> str:
+    """Return the name of an axis of layers that has a bar for each, or for some together."""
+    each = _layers_in_a_bar(count)
+    more = f"; a bar: the highest of {each}" if each > 1 else ""
+    return f"layer, in order of the calls{more}"
+
+
 def _whole(value: float) -> str:
     return f"{value:.0f}"
 
@@ -194,14 +207,18 @@ def _plain(value: float) -> str:
 
 
 def _bars(panel: Panel, layers: Sequence[LayerProfile], values: Sequence[float]) -> None:
-    wide = panel.width / len(values)
+    each = _layers_in_a_bar(len(values))
+    wide = panel.width * each / len(values)
     gap = min(1.0, wide / 5)
     outlines: dict[str, list[str]] = {}
-    for place, (layer, value) in enumerate(zip(layers, values, strict=True), 1):
-        tall = panel.height * panel.up.share(value)
+    for first in range(0, len(values), each):
+        among = range(first, min(first + each, len(values)))
+        highest = max(among, key=values.__getitem__)
+        tall = panel.height * panel.up.share(values[highest])
         if tall >= _VISIBLE:
-            outlines.setdefault(series.family(layer).name, []).append(
-                f"M{panel.x(place):.4g} {panel.top + panel.height:.0f}v-{tall:.3g}",
+            x = panel.x(first + (each + 1) / 2)
+            outlines.setdefault(series.family(layers[highest]).name, []).append(
+                f"M{x:.4g} {panel.top + panel.height:.0f}v-{tall:.3g}",
             )
     broad = f' stroke-width="{wide - gap:.2f}"'
     for item in series.families_in(layers):
@@ -219,19 +236,24 @@ def _growth(profile: Profile) -> Picture | None:
     up = linear_axis([*values, float(extent)])
     panel = Panel(canvas, _LEFT, 8, _PLOT, 206, across, up)
     panel.axes("layer, in order of the calls", "receptive field [positions]", _whole, _plain)
+    places = [(panel.x(place + 1), panel.y(size)) for place, size in found]
     if extent:
         y = panel.y(extent)
         canvas.path(f"M{_LEFT} {y:.1f}h{_PLOT}", stroke=INK, more=' stroke-dasharray="5 4"')
-        canvas.words(_LEFT + 4, y - 4, f"the input: {extent}", "start")
+        words = f"the input: {extent}"
+        room = _LETTER * len(words) + 8
+        near = [x - _LEFT for x, at in places if abs(at - y + 7) < _NEAR]
+        if any(x < room for x in near) and all(x < _PLOT - room for x in near):
+            canvas.words(_LEFT + _PLOT - 4, y - 4, words, "end")
+        else:
+            canvas.words(_LEFT + 4, y - 4, words, "start")
     steps = "".join(
-        f"{'L' if number else 'M'}{panel.x(place + 1):.4g} {panel.y(size):.4g}"
-        for number, (place, size) in enumerate(found)
+        f"{'L' if number else 'M'}{x:.4g} {at:.4g}" for number, (x, at) in enumerate(places)
     )
     canvas.path(steps, stroke=series.CONVOLUTION.colour, more=' stroke-width="1.2"')
     sized: dict[str, list[tuple[float, float]]] = {}
-    for place, size in found:
-        name = series.family(profile.layers[place]).name
-        sized.setdefault(name, []).append((panel.x(place + 1), panel.y(size)))
+    for (place, _), at in zip(found, places, strict=True):
+        sized.setdefault(series.family(profile.layers[place]).name, []).append(at)
     present = [item for item in series.FAMILIES if item.name in sized]
     for item in present:
         canvas.marks(item.marker, item.colour, sized[item.name])

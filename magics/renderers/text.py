@@ -42,7 +42,9 @@ def render(profile: Profile, places: int = WIDTH, ink: Ink = PLAIN) -> str:
     sheet.gap()
     columns, missing_here = sheet.table(_layers(profile, sheet.room))
     sheet.missing([*missing_here, *left_out], "to_csv() and the HTML report have all.")
-    sheet.say(f"{words.legend(columns)}.")
+    legend = words.legend(columns)
+    if legend:
+        sheet.say(f"{legend}.")
     sheet.bullets(words.notes(profile))
     uncounted = words.uncounted(profile)
     if uncounted:

@@ -194,8 +194,14 @@ def uncounted(profile: Profile) -> str:
 def legend(shown: Sequence[Column]) -> str:
     """Explain the columns that are shown and not plain from their heads."""
     heads = {column.head.partition(" ")[0] for column in shown} | {c.head for c in shown}
-    meanings = [meaning for head, meaning in _MEANINGS.items() if head in heads]
-    return "; ".join(["k kernel size, s stride, p padding, d dilation, g groups", *meanings])
+    kinds = [cell for column in shown if column.head == "kind" for cell in column.cells]
+    windows = ["k kernel size, s stride, p padding, d dilation, g groups"]
+    return "; ".join(
+        [
+            *(windows if any(" k" in cell for cell in kinds) else ()),
+            *(meaning for head, meaning in _MEANINGS.items() if head in heads),
+        ],
+    )
 
 
 _MEANINGS = {

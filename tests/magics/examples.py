@@ -96,3 +96,8 @@ HOSTILE = (
     "\ud800",
 )
 """Names that would break a page, a terminal or a table."""
+
+
+def deep(number):
+    """Return a profile of that many layers, of nine lengths in turn."""
+    return profile([layer(f"blocks.{place}.conv", 1 + place % 9) for place in range(number)])
