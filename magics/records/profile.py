@@ -181,7 +181,9 @@ class Profile(Saved):
         return View(**options).of(self)  # type: ignore[return-value]  # replaced, so of this class
 
     def _lines(self) -> list[dict[str, Any]]:
-        return exchange.table_of(self.rows)
+        lines = exchange.table_of(self.rows)
+        lines[-1]["calls"] = self.other_calls  # so that the column adds up
+        return lines
 
     def to_trace(self, path: str | PathLike[str] | None = None) -> str:
         """Return one forward (and backward) as a trace, and write it to `path` if given.

@@ -187,7 +187,11 @@ macs = f()
         ("nn.Conv2d x", "MODEL: a class, not a model (got Conv2d); create one first: Conv2d(...)"),
         ("'net' x", "MODEL: not a model (got str)"),
         ("net x x x", "takes 2 positional arguments but 4 were given"),
-        ("net x masc=1", "masc"),
+        (
+            "net x inputs=1",
+            "forward() got an unexpected keyword argument 'inputs'; did you mean input?",
+        ),
+        ("net x masc=1", "keyword argument 'masc'; pass exactly the inputs it takes"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(shell, line, message):
@@ -228,6 +232,14 @@ def test_ctrl_c_before_the_first_round_gives_the_counts_and_says_so(shell):
     text = shown.data["text/plain"]
     assert "Interrupted before the first round ended: there are no times." in text
     assert "0 rounds" not in text
+
+
+def test_ctrl_c_while_the_model_is_read_shows_the_layers_until_then(shell):
+    shell.user_ns["stops"] = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), Stops(0))
+    _, (shown,) = run(shell, "stops 1x3x160x160 -o kept")
+    assert [row.kind for row in shell.user_ns["kept"].layers] == ["conv2d", "other"]
+    for form in shown.data["text/plain"], shown.data["text/html"]:
+        assert "Interrupted while the model ran for the first time" in " ".join(form.split())
 
 
 def test_a_stable_report_is_the_same_every_time(shell):

@@ -1,5 +1,6 @@
 """Views of a profile: what they keep, what they sum up, and that they add up to the same."""
 
+import csv
 import json
 
 import pytest
@@ -256,6 +257,9 @@ def test_pictures_of_a_sorted_view_follow_the_network():
 def test_a_view_that_leaves_layers_out_still_counts_their_calls():
     found = WHOLE.view(top=2)
     assert (found.other_calls, found.total.calls) == (4, WHOLE.total.calls)
+    for shown in WHOLE, found:
+        lines = csv.DictReader(shown.to_csv().splitlines())
+        assert sum(int(line["calls"]) for line in lines) == WHOLE.total.calls
 
 
 @pytest.mark.parametrize("order", [[0, 1, 1], [0, 1], [0, 1, 2, 3, 4, 4], [0, 1, 2, 3, 4, 5, 5]])

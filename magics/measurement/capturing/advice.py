@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from magics.hints import nearest
 from magics.measurement.calling.operators import tensors_in
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ _NORM_DIMENSIONS: tuple[tuple[type[nn.Module], tuple[int, ...]], ...] = (
     (nn.BatchNorm3d, (5,)),
 )
 _AXES = {1: "N, C, L", 2: "N, C, H, W", 3: "N, C, D, H, W"}
+_UNEXPECTED = re.compile(r".*unexpected keyword argument '(\w+)'")
 _GROUPS = re.compile(r"[Gg]iven (?:\w+=\d+, )?groups=(\d+).* to have (\d+) channels")
 
 
@@ -206,4 +209,9 @@ def _arguments(error: Exception, module: nn.Module | None) -> str | None:
         return None
     detail = text.partition("forward()")[2].strip() or text
     name = type(module).__name__ if module is not None else "the function"
+    unexpected = _UNEXPECTED.match(detail)
+    if unexpected and module is not None:
+        close = nearest(unexpected[1], inspect.signature(module.forward).parameters)
+        if close:
+            return f"{name}.forward() {unexpected[0]}; did you mean {close}?"
     return f"{name}.forward() {detail}; pass exactly the inputs it takes"
