@@ -38,7 +38,7 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
     const bodies = [...table.tBodies], heads = [...table.tHead.rows[0].cells], folds = [];
     const rows = bodies.flatMap(body => [...body.rows].filter(row => row.className !== "g")
       .map(row => ({row, body})));
-    const sorted = table.createTBody();
+    const sorted = table.createTBody(), caption = table.caption, told = caption.firstChild.data;
     const show = (button, body, open) => {
       button.setAttribute("aria-expanded", open);
       rows.forEach(item => { if (item.body === body) item.row.hidden = !open; });
@@ -51,6 +51,8 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
       head.ariaSort = next;
       bodies.forEach(body => { body.hidden = next !== "none"; });
       if (all) all.hidden = next !== "none";
+      caption.firstChild.data = next === "none" ? told
+        : `${told.split(",")[0]}, by ${head.firstChild.firstChild.data}`;
       if (next === "none") {
         rows.forEach(item => item.body.append(item.row));
         folds.forEach(([button, body]) => show(button, body, button.ariaExpanded === "true"));
@@ -82,14 +84,18 @@ for (const report of document.querySelectorAll('[id="%s"]')) {
     }
     let all = null;
     if (folds.length) {
-      all = press(table.caption, ["Fold all"], self => {
+      all = press(caption, ["Fold all"], self => {
         const open = self.textContent[0] === "U";
         folds.forEach(([button, body]) => show(button, body, open));
         self.textContent = open ? "Fold all" : "Unfold all";
       });
       all.className = "all";
-      table.caption.firstChild.after(all);
+      caption.firstChild.after(all);
     }
+    const hint = caption.querySelector("span"), frame = table.parentNode;
+    if (hint) new ResizeObserver(() => {
+      hint.hidden = hint.previousSibling.hidden = frame.scrollWidth <= frame.clientWidth;
+    }).observe(frame);
   };
   for (const table of report.querySelectorAll("table")) {
     const folded = table.closest("details:not([open])");

@@ -119,6 +119,7 @@ def test_a_click_sorts_the_table_and_a_third_one_restores_it(demo):
     values = [float(text.split()[0]) for text in column(table, "share") if text]
     assert values == sorted(values, reverse=True)
     assert sorted(names(table)) == sorted(before)
+    expect(table.locator("caption")).to_contain_text("Layers, by share")
     shoot(demo, "sorted")
     head.get_by_role("button").click()
     assert head.get_attribute("aria-sort") == "ascending"
@@ -127,6 +128,7 @@ def test_a_click_sorts_the_table_and_a_third_one_restores_it(demo):
     head.get_by_role("button").click()
     assert head.get_attribute("aria-sort") == "none"
     assert names(table) == before
+    expect(table.locator("caption")).to_contain_text("Layers, in the order of their calls")
 
 
 def test_empty_cells_come_last_whichever_way_the_table_is_sorted(demo):
@@ -204,6 +206,13 @@ def test_a_saved_page_follows_the_browser_into_the_dark_and_sorts(browser, tmp_p
         ratio, _ = contrast(page, ".convprofile td")  # to black: a page has no colour of its own
         assert ratio > TEXT_CONTRAST
         check_nothing_is_cut_off(page)
+        hint = layers(page).locator("caption span")
+        expect(hint).to_contain_text("scroll sideways for all")
+        expect(hint).to_be_visible()
+        page.set_viewport_size({"width": 1920, "height": 1200})
+        expect(hint).to_be_hidden()
+        page.set_viewport_size(narrow)
+        expect(hint).to_be_visible()
         layers(page).get_by_role("button", name="MACs").click()
         assert names(layers(page)) == ["head", "stem (call 2)", "stem", "everything else"]
         assert problems == []
