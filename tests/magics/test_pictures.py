@@ -106,3 +106,27 @@ def test_the_extent_of_the_input_is_written_where_the_curve_is_not(sizes, side):
     drawing = drawing_of(made, "Receptive field")
     (written,) = [e for e in drawing.iter() if e.text == "the input: 8"]
     assert written.get("text-anchor") == side
+
+
+@pytest.mark.parametrize("under", [0.4, 0.6, 0.8])
+def test_a_number_in_the_roofline_stands_at_its_mark_and_not_on_another(under):
+    ceilings = Ceilings(1e11, ((2**20, 1e11), (2**26, 1e10)), 2e-6, "conv2d", "float32")
+    layers = [
+        layer(str(place), backward=None, forward=Measurement(replicates_s=(seconds,)))
+        for place, seconds in enumerate((0.3, 0.3 / under, 0.3 / under**2, 0.3 / under**3))
+    ]
+    drawing = drawing_of(profile(layers, ceilings=ceilings), "Roofline")
+    marks = [
+        (float(x), float(y))
+        for path in drawing.iter()
+        if path.get("marker-mid")
+        for x, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", path.get("d"))
+        if float(y) < 214  # below, the legend has marks, too
+    ]
+    assert len({mark[1] for mark in marks}) == 4
+    numbers = [e for e in drawing.iter() if e.get("font-weight")]
+    assert numbers
+    for written in numbers:
+        x, y, half = float(written.get("x")), float(written.get("y")), 2.9 * len(written.text)
+        apart = [max(abs(mark[0] - x) - half, abs(mark[1] - y + 4)) for mark in marks]
+        assert 3 < min(apart) < 15
