@@ -17,7 +17,9 @@ def counted(ratio: Ratio, noun: str) -> str:
     """Say how many fewer: '8.41x fewer MACs'; nothing where there are as many."""
     if ratio.value == 1:
         return ""
-    return f"{times(ratio)} {'fewer' if ratio.value > 1 else 'more'} {noun}"
+    factor = max(ratio.value, 1 / ratio.value)
+    decimals = _decimals(factor)
+    return f"{units.ratio(factor, decimals)} {'fewer' if ratio.value > 1 else 'more'} {noun}"
 
 
 def timed(ratio: Ratio) -> str:
@@ -44,8 +46,13 @@ def interval(ratio: Ratio) -> str:
 
 def ends(low: float, high: float) -> str:
     """Return the ends of an interval; of one without 1, with the digits that it takes to see so."""
-    decimals = 2
-    if not low <= 1 <= high:
-        while decimals < _MOST_DECIMALS and 1 in {round(low, decimals), round(high, decimals)}:
-            decimals += 1
+    decimals = 2 if low <= 1 <= high else _decimals(low, high)
     return f"{units.ratio(low, decimals)} to {units.ratio(high, decimals)}"
+
+
+def _decimals(*factors: float) -> int:
+    """Return how many decimals it takes to see that factors are not 1; two at least."""
+    decimals = 2
+    while decimals < _MOST_DECIMALS and 1 in {round(factor, decimals) for factor in factors}:
+        decimals += 1
+    return decimals

@@ -214,9 +214,21 @@ def test_the_first_point_is_measured_whatever_the_budget(monkeypatch):
 def test_a_budget_is_shared_out_and_points_get_no_longer_than_usual(monkeypatch):
     clock = FakeClock(monkeypatch)
     tasks = run(opened(2.0, batch=range(1, 9)), clock.takes(0.0))
-    assert tasks[0].budget_s == pytest.approx(2.0 / 8)
+    assert tasks[0].budget_s == pytest.approx(2.0 / 8.5)
     tasks = run(opened(100.0, batch=range(1, 9)), clock.takes(0.0))
     assert {task.budget_s for task in tasks} == {None}
+
+
+def test_a_point_that_begins_anew_leaves_the_others_their_shares(monkeypatch):
+    def measured(task):
+        shares.append(task.budget_s)
+        clock.now += task.budget_s * (1 if task.undisturbed else 1.5) * 1e9
+        return point(task.values, 1e-3, clock="cpu", environment={"threads": "1"})
+
+    clock, shares = FakeClock(monkeypatch), []
+    run(opened(1.0, batch=[1, 2, 3]), measured)
+    assert shares == pytest.approx([2 / 7] * 3)
+    assert clock.now == pytest.approx(1e9)
 
 
 def test_where_others_turn_up_points_with_more_threads_are_measured_again():

@@ -22,6 +22,8 @@ _USUAL_S = 1.0
 
 _USUAL_RUNS = 8
 _SHORTEST_S = 0.01
+_ANEW = 0.5
+"""How much more than its share a point takes that finds others at work, and begins anew [1]."""
 
 _OPEN_END = 3
 """How many more points an axis with an open end is thought to have, when time is shared out."""
@@ -103,7 +105,8 @@ class Book:
         values = {axis.name: {**line.rest, self._main.name: value}[axis.name] for axis in self.axes}
         share = None
         if left is not None:
-            share = max(left / self._to_come(), _SHORTEST_S)
+            anew = 0.0 if self._undisturbed else _ANEW
+            share = max(left / (self._to_come() + anew), _SHORTEST_S)
             if share >= max(_USUAL_S, _USUAL_RUNS / 6 * (length or _USUAL_S)):
                 share = None
         return replace(
