@@ -49,6 +49,7 @@ class Suggestion:
         bytes_after: Most memory taken with it [bytes].
         cost: What it costs besides.
         once_s: Time it takes once, before the first call gains anything [s].
+        disturbed: Others worked on the machine meanwhile, and no clock could leave them out.
 
     Raises:
         ValueError: If the verdict is none, or a help that nothing measured bears out.
@@ -70,6 +71,7 @@ class Suggestion:
     bytes_after: int | None = None
     cost: str = ""
     once_s: float | None = None
+    disturbed: bool = False
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:

@@ -184,6 +184,9 @@ def test_where_others_work_too_it_is_one_thread_and_the_clock_of_the_processor(m
     assert found.environment["threads"] == "1"
     assert found["channels_last"].before.clock == "cpu"
     assert found["one thread"].before.clock == "wall"  # times of several threads add up otherwise
+    disturbed = {one.name: one.verdict for one in found if one.disturbed}
+    assert disturbed.keys() == {"one thread", "a thread for each processor"}
+    assert set(disturbed.values()) <= {"look at", "no gain"}
     assert any("Others work on this machine" in text for text in found.warnings)
 
 

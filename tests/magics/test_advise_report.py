@@ -193,6 +193,15 @@ def test_where_nothing_helps_that_is_what_is_said():
     assert "nothing of 0 helps" in repr(empty)
 
 
+def test_what_others_disturbed_is_worth_a_look_and_no_help():
+    some = suggestion("one thread", "look at", after=0.1, disturbed=True)
+    made = replace(ADVICE, suggestions=(some,))
+    text = " ".join(str(made).split())
+    assert "Nothing that was tried makes it surely faster; 1 thing is worth a look." in text
+    assert "try it again on a quiet one" in text
+    assert "quiet" not in str(replace(made, suggestions=(replace(some, disturbed=False),)))
+
+
 def test_a_gain_that_may_be_none_is_not_called_a_help():
     noisy = Measurement(replicates_s=(7e-3, 14e-3, 9e-3, 12e-3))
     with pytest.raises(ValueError, match="helps nothing that was measured"):

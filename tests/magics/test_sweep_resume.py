@@ -158,9 +158,9 @@ def test_an_open_end_goes_on_where_it_was(quick, tmp_path):
         (nn.Conv2d(4, 4, 1), "1x4x8x8", {}, "with other model (got 'Conv2d', and it has "),
         (nn.Sequential(*net()[:4]), "1x4x8x8", {}, "with other layers; name another file"),
         (net(), "2x4x8x8", {}, "with other inputs (got '2x4x8x8', and it has '1x4x8x8')"),
-        (net(), "1x4x8x8", {"backward": True}, "with other backward (got True, and it has None)"),
-        (net(), "1x4x8x8", {"dtype": "fp64"}, "with other dtype (got 'float64', and it has None)"),
-        (net(), "1x4x8x8", {"size": 8}, "with other size (got 8, and it has None)"),
+        (net(), "1x4x8x8", {"backward": True}, "with other backward (got True, and it has the default)"),
+        (net(), "1x4x8x8", {"dtype": "fp64"}, "with other dtype (got 'float64', and it has the default)"),
+        (net(), "1x4x8x8", {"size": 8}, "with other size (got 8, and it has the default)"),
         (net(), "1x4x8x8", {"layout": ["nchw", "nhwc"]}, "with other axes (got 'batch and"),
     ],
 )  # fmt: skip

@@ -128,7 +128,15 @@ def _entry(one: Suggestion) -> Entry:
 
 
 def _time(one: Suggestion) -> str:
-    return timed(one.gain) if one.gain is not None else ""
+    if one.gain is None:
+        return ""
+    return f"{timed(one.gain)}{_WHILE_BUSY if one.disturbed else ''}"
+
+
+_WHILE_BUSY = (
+    " while other programs kept the machine busy, where threads wait for one another: "
+    "try it again on a quiet one"
+)
 
 
 def _memory(one: Suggestion) -> str:

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 from magics import units
 from magics.measurement.machine.contention import CONTENDED
-from magics.records.advice import LOOK_AT, Advice, Suggestion
+from magics.records.advice import (
+    CHANGES,
+    HELPS,
+    HURTS,
+    LOOK_AT,
+    NO_GAIN,
+    Advice,
+    Suggestion,
+)
 from magics.studies.advising.changes.folding import BiasBeforeBatchNorm
 from magics.studies.advising.changes.settings import EvalMode
-from magics.studies.advising.trying import judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,10 +65,22 @@ def _finished(one: Suggestion, measured: int) -> Suggestion:
         return one  # it is about memory, whatever the time
     if one.name == EvalMode.name and one.error:
         return replace(one, verdict=LOOK_AT)
-    verdict = judged(one)
-    if one.name == BiasBeforeBatchNorm.name and verdict == judged(replace(one, before=None)):
+    verdict = _judged(one)
+    if one.name == BiasBeforeBatchNorm.name and verdict == _judged(replace(one, before=None)):
         verdict = LOOK_AT  # parameters without a use are worth a look, whatever they take
     return replace(one, verdict=verdict)
+
+
+def _judged(found: Suggestion) -> str:
+    """Return the verdict on what was measured."""
+    if not found.is_same:
+        return CHANGES
+    gain = found.gain
+    if found.disturbed and gain is not None and (gain.is_gain or gain.is_loss):
+        return LOOK_AT
+    if gain is not None and gain.is_gain:
+        return HELPS
+    return HURTS if gain is not None and gain.is_loss else NO_GAIN
 
 
 def _clocks(found: list[Suggestion]) -> str:

@@ -18,16 +18,9 @@ import torch
 
 from magics import units
 from magics.measurement.machine.clock import CPU, NANOSECOND, WALL
+from magics.measurement.machine.contention import CONTENDED
 from magics.measurement.timing.racing import LEAST_ROUNDS, Race, Runner
-from magics.records.advice import (
-    CHANGES,
-    DOES_NOT_APPLY,
-    HELPS,
-    HURTS,
-    NO_GAIN,
-    NOT_TRIED,
-    Suggestion,
-)
+from magics.records.advice import DOES_NOT_APPLY, NO_GAIN, NOT_TRIED, Suggestion
 from magics.studies.advising.changes.context import NotTriedError
 from magics.studies.advising.changes.copies import settings_kept
 from magics.studies.advising.changes.telling import in_a_line
@@ -199,7 +192,8 @@ class Lab:
             begin = WALL.read()
             result = outcome(made, backward=self.context.backward, still=not found.slow_start)
             first_s = (WALL.read() - begin) * NANOSECOND
-        before, after = self.raced(plain, runner, share_s, wall_only="num_threads" in lines)
+        wall_only = "num_threads" in lines
+        before, after = self.raced(plain, runner, share_s, wall_only=wall_only)
         if found.slow_start and once_s is not None:
             once_s += max(0.0, first_s - after.median_s)
         if once_s is not None and after.clock == CPU.name:
@@ -218,6 +212,7 @@ class Lab:
             tolerance=tolerance,
             cost=found.cost,
             once_s=once_s,
+            disturbed=wall_only and self.lately >= CONTENDED,
         )
 
     def raced(
@@ -262,16 +257,6 @@ class Lab:
                 outcome(made, backward=False, seed=SEED + more, still=still) for more in (0, 1)
             ]
         return bool(difference(*found))
-
-
-def judged(found: Suggestion) -> str:
-    """Return the verdict on what was measured."""
-    if not found.is_same:
-        return CHANGES
-    gain = found.gain
-    if gain is not None and gain.is_gain:
-        return HELPS
-    return HURTS if gain is not None and gain.is_loss else NO_GAIN
 
 
 def _told(

@@ -123,7 +123,7 @@ class Ledger:
             if before == now:
                 continue
             what = "layers" if name == "structure" else name
-            got = "" if name == "structure" else f" (got {now!r}, and it has {before!r})"
+            got = "" if name == "structure" else f" (got {_said(now)}, and it has {_said(before)})"
             raise InputError(
                 f"resume: {self._path} is of a sweep with other {what}{got}; name another file",
             )
@@ -164,6 +164,10 @@ class Ledger:
             texts.append(known[1])
         head = json.dumps({"schema": SCHEMA, **asdict(replace(found, points=()))}, indent=1)
         return head.replace('"points": []', '"points": [\n' + ",\n".join(texts) + "\n]", 1)
+
+
+def _said(value: object) -> str:
+    return "the default" if value is None else repr(value)
 
 
 def _axes(sweep: Sweep) -> str:
