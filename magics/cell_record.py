@@ -131,10 +131,11 @@ def _warnings(
         found.append(f"The cell {what}{kind}: these are the layers that ran until then.")
     if measure:
         calls = sum(entry.forward.count for entry in rows)
+        clocks = f"{units.seconds(seen.looking_ns * NANOSECOND)} for {calls:,} call"
+        clocks = f", and so is the cost of the clocks (some {clocks}{'' if calls == 1 else 's'})"
         found.append(
             f"The cell ran once: times are of this one run, first calls and what else ran "
-            f"on this machine included, and so is the cost of the clocks (some "
-            f"{units.seconds(seen.looking_ns * NANOSECOND)} for {calls:,} calls).",
+            f"on this machine included{clocks if calls else ''}.",
         )
         if seen.contention >= CONTENDED and seen.devices == {"cpu"}:
             found.append(

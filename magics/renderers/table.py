@@ -191,7 +191,7 @@ def _spread(
     whole: Measurement | None,
     none: Sequence[str],
 ) -> list[Column]:
-    if whole is None:
+    if whole is None or whole.count == 1:
         return []
     scale = units.time_scale(item.median_s if item else None for item in measured)
     cells = tuple(scale.text(item.iqr_s) if item else "" for item in measured)

@@ -125,6 +125,14 @@ def test_the_same_layers_stand_in_text_and_html(made):
         assert name[-4:] in text
 
 
+def test_the_spread_of_times_is_shown_where_there_are_several():
+    once = profile([layer(forward=Measurement(replicates_s=(0.5,)))],
+                   plain=Measurement(replicates_s=(0.6,)))  # fmt: skip
+    for view in text_of, html_of:
+        assert "± forward" in view(profile([layer()]))
+        assert "±" not in view(once)
+
+
 def test_letters_of_windows_are_explained_where_there_are_some():
     words = "k kernel size, s stride, p padding"
     without = profile([layer(kind="linear", kernel_size=())])
