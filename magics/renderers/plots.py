@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from magics import units
@@ -23,6 +24,7 @@ Kind = TypeVar("Kind")
 DASHED = (0, (5, 4))
 GREY = "#7B7B7B"
 _SIZE = (8.0, 5.0)  # inches
+_LETTERS = 110  # of small ones in a line
 
 
 def figure(profile: Profile, kind: str) -> Any:  # noqa: ANN401, matplotlib is an optional extra
@@ -119,45 +121,68 @@ def _roofline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
                 f"{units.count(ceilings.flops_per_s, 'FLOP/s')}",
             )
     numbered = sorted((point for point in found if point.number), key=lambda item: item.number)
-    names = ",  ".join(f"{point.number} {label(point.layer, 30)}" for point in numbered)
+    names = ",  ".join(f"{point.number}: {label(point.layer, 30)}" for point in numbered)
     axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity [FLOP/byte]",
              ylabel="speed [FLOP/s]")  # fmt: skip
-    axes.set_title(plain(f"{series.roofline_reading(profile)}\n{names}"), fontsize="small")
+    _titled(axes, series.roofline_reading(profile), names)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize="small")
 
 
 def _timeline(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
-    seconds = [[series.forward_s(row) for row in profile.layers],
-               [series.backward_s(row) for row in profile.layers]]  # fmt: skip
-    sizes = series.peaks(profile)
+    layers, sizes = profile.layers, series.peaks(profile)
+    seconds = [list(map(one, layers)) for one in (series.forward_s, series.backward_s)]
     panels = made.subplots(1 + (any(sizes) and any(seconds[0])), sharex=True, squeeze=False)
     upper, lower = panels[0, 0], panels[-1, 0]
     if any(seconds[0]):
         scale = units.time_scale([max(map(max, seconds))])
         forward, backward = ([value / scale.factor for value in some] for some in seconds)
-        _bars(upper, profile.layers, forward)
+        bars = series.bars(series.spans(profile))
+        _bars(upper, layers, forward, bars)
         if any(backward):
-            upper.bar(range(1, len(backward) + 1), backward, bottom=forward, width=0.8,
+            upper.bar([at for at, _ in bars], [backward[place] for _, place in bars],
+                      bottom=[forward[place] for _, place in bars], width=_wide(layers),
                       color="none", edgecolor=GREY, hatch="////", linewidth=0.5,
                       label="backward")  # fmt: skip
         upper.set_ylabel(f"time [{scale.unit}]")
-        upper.legend(fontsize="small", ncols=2)
+        _legend(upper)
     if any(sizes):
         scale = units.bytes_scale([max(sizes)])
-        _bars(lower, profile.layers, [value / scale.factor for value in sizes])
+        _bars(lower, layers, [value / scale.factor for value in sizes], series.bars(sizes))
         lower.set_ylabel(f"memory of tensors [{scale.unit}]")
         if upper is lower:
-            lower.legend(fontsize="small", ncols=2)
-    lower.set_xlabel("layer, in order of the calls")
-    upper.set_title(plain(series.timeline_reading(profile)), fontsize="small")
+            _legend(lower)
+    lower.set_xlabel(series.in_order(len(layers)))
+    _titled(upper, series.timeline_reading(profile))
 
 
-def _bars(axes: Any, layers: Sequence[LayerProfile], values: Sequence[float]) -> None:  # noqa: ANN401, axes
+def _bars(
+    axes: Any,  # noqa: ANN401, axes of matplotlib
+    layers: Sequence[LayerProfile],
+    values: Sequence[float],
+    bars: Sequence[tuple[float, int]],
+) -> None:
     for family in series.families_in(layers):
-        places = [place for place, row in enumerate(layers) if series.family(row) is family]
-        axes.bar([place + 1 for place in places], [values[place] for place in places],
-                 color=family.colour, label=family.name)  # fmt: skip
+        own = [(at, place) for at, place in bars if series.family(layers[place]) is family]
+        axes.bar([at for at, _ in own], [values[place] for _, place in own],
+                 width=_wide(layers), color=family.colour, label=family.name)  # fmt: skip
+
+
+def _wide(layers: Sequence[LayerProfile]) -> float:
+    """Return the width of a bar, in layers."""
+    return 0.8 * series.layers_in_a_bar(len(layers))
+
+
+def _legend(axes: Any) -> None:  # noqa: ANN401, axes of matplotlib
+    """Explain bars, with room for it above the highest."""
+    axes.margins(y=0.35)
+    axes.legend(fontsize="small", ncols=4, loc="upper left")
+
+
+def _titled(axes: Any, *lines: str) -> None:  # noqa: ANN401, axes of matplotlib
+    """Write lines above axes, each as wide as the figure at most."""
+    wrapped = (part for line in lines for part in wrap(line, _LETTERS))
+    axes.set_title(plain("\n".join(wrapped)), fontsize="small")
 
 
 def _field(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
@@ -177,9 +202,9 @@ def _field(made: Any, profile: Profile) -> None:  # noqa: ANN401, a figure
         )
     if extent:
         axes.axhline(extent, color=GREY, linestyle=DASHED, label=f"the input: {extent}")
-    axes.set(xlabel="layer, in order of the calls", ylabel="receptive field [positions]",
+    axes.set(xlabel=series.IN_ORDER, ylabel="receptive field [positions]",
              ylim=(0, None))  # fmt: skip
-    axes.set_title(plain(series.growth_reading(profile)), fontsize="small")
+    _titled(axes, series.growth_reading(profile))
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize="small")
 

@@ -6,6 +6,7 @@ The report's drawings and the figures of matplotlib both draw these, so that the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from magics import units
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from magics.records import LayerProfile, Profile
 
 MOST_NUMBERED = 3
+MOST_BARS = 250
+"""In a picture; of thinner bars, neighbours' colours would run into each other."""
+IN_ORDER = "layer, in order of the calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,28 @@ def spans(profile: Profile) -> list[float]:
 def peaks(profile: Profile) -> list[int]:
     """Return the most memory of tensors alive during each layer's call [bytes]."""
     return [layer.peak_bytes or 0 for layer in profile.layers]
+
+
+def bars(values: Sequence[float]) -> list[tuple[float, int]]:
+    """Return where bars of layers stand, from 1, and the layer that each shows.
+
+    Where there are too many layers, some neighbours share a bar, the highest of them.
+    """
+    each = layers_in_a_bar(len(values))
+    firsts = range(0, len(values), each)
+    spans = [range(first, min(first + each, len(values))) for first in firsts]
+    return [(span.start + (each + 1) / 2, max(span, key=values.__getitem__)) for span in spans]
+
+
+def layers_in_a_bar(count: int) -> int:
+    """Return how many neighbours share a bar."""
+    return ceil(count / MOST_BARS)
+
+
+def in_order(count: int) -> str:
+    """Return the name of an axis of layers that has a bar for each, or for some together."""
+    each = layers_in_a_bar(count)
+    return IN_ORDER if each <= 1 else f"{IN_ORDER}; a bar: the highest of {each}"
 
 
 def growth(profile: Profile) -> list[tuple[int, int]]:

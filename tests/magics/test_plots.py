@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import matplotlib as mpl
 import pytest
-from examples import HOSTILE, everything, layer, profile
+from examples import HOSTILE, deep, everything, layer, profile
 
 from magics.errors import InputError, RecordError
 from magics.records import LayerProfile, ReceptiveField
@@ -72,6 +72,35 @@ def test_the_timeline_has_a_bar_for_each_layer(plot):
     assert "[ms]" in upper.get_ylabel()
     assert {bar.get_height() for bar in lower.patches} == {4}  # KiB
     assert "KiB" in lower.get_ylabel()
+
+
+def test_seven_hundred_layers_have_bars_that_can_be_seen_apart(plot):
+    upper, lower = plot(deep(700), "timeline").axes
+    upper.figure.canvas.draw()
+    for axes in upper, lower:
+        bars = sorted(axes.patches, key=lambda bar: bar.get_x())
+        forward = [bar for bar in bars if bar.get_hatch() is None]
+        assert len(forward) == 234  # of three layers each
+        assert [bar.get_width() for bar in forward] == pytest.approx([2.4] * 234)
+        assert all(bar.get_window_extent().width > 1.5 for bar in forward)
+    assert lower.get_xlabel() == "layer, in order of the calls; a bar: the highest of 3"
+    tall = [bar.get_height() for bar in sorted(upper.patches, key=lambda bar: bar.get_x())
+            if bar.get_hatch() is None]  # fmt: skip
+    seconds = [row.forward.median_s for row in deep(700).layers]
+    assert tall == pytest.approx([1e3 * max(seconds[at : at + 3]) for at in range(0, 700, 3)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_written_is_cut_off_and_no_legend_hides_a_bar(plot, kind):
+    rows = [layer(f"features.block{n}.branch{n}.layer{n}.convolution", n) for n in range(1, 60)]
+    figure = plot(profile(rows), kind)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        title = axes.title.get_window_extent()
+        assert figure.bbox.x0 <= title.x0 <= title.x1 <= figure.bbox.x1
+        if kind == "timeline" and axes.get_legend():
+            below = axes.get_legend().get_window_extent().y0
+            assert all(bar.get_window_extent().y1 <= below for bar in axes.patches)
 
 
 def test_the_receptive_field_is_drawn_with_the_input_it_grows_into(plot):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from magics.renderers import series
 from magics.renderers.pictures.picture import LEFT, LETTER, NEAR, PLOT, WIDTH, Picture
-from magics.renderers.pictures.places import IN_ORDER, places, plain, whole
+from magics.renderers.pictures.places import places, plain, whole
 from magics.renderers.svg import INK, Canvas, Panel, linear_axis
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def growth(profile: Profile) -> Picture | None:
     across = places(len(profile.layers))
     up = linear_axis([*values, float(extent)])
     panel = Panel(canvas, LEFT, 8, PLOT, 206, across, up)
-    panel.axes(IN_ORDER, "receptive field [positions]", whole, plain)
+    panel.axes(series.IN_ORDER, "receptive field [positions]", whole, plain)
     at_layers = [(panel.x(place + 1), panel.y(size)) for place, size in found]
     if extent:
         y = panel.y(extent)

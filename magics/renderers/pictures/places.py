@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from magics.renderers.svg import Axis
 
-IN_ORDER = "layer, in order of the calls"
 _FEW = 2  # layers: round numbers would fall between them
 
 

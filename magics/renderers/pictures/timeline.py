@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING
 
 from magics import units
 from magics.renderers import series
 from magics.renderers.pictures.picture import BOLD, LEFT, PLOT, WIDTH, Picture
-from magics.renderers.pictures.places import IN_ORDER, places, plain, whole
+from magics.renderers.pictures.places import places, plain, whole
 from magics.renderers.svg import Canvas, Panel, linear_axis
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from magics.records import LayerProfile, Profile
 
 _VISIBLE = 0.1  # px
-_NARROWEST = 1.5  # px: of thinner bars, neighbours' colours would run into each other
 
 
 def timeline(profile: Profile) -> Picture | None:
@@ -34,7 +32,7 @@ def timeline(profile: Profile) -> Picture | None:
     if any(seconds):
         values = [value / time.factor for value in seconds]
         panel = _panel(canvas, 12, height - 4, values)
-        panel.axes("" if both else _in_order(len(values)), f"{name} [{time.unit}]",
+        panel.axes("" if both else series.in_order(len(values)), f"{name} [{time.unit}]",
                    whole, plain, 3)  # fmt: skip
         _bars(panel, profile.layers, values)
         numbers = series.numbered(profile)
@@ -46,7 +44,7 @@ def timeline(profile: Profile) -> Picture | None:
         memory = units.bytes_scale([max(sizes)])
         values = [value / memory.factor for value in sizes]
         panel = _panel(canvas, 8 + (206 - height), height, values)
-        panel.axes(_in_order(len(values)), f"memory [{memory.unit}]", whole, plain, 3)
+        panel.axes(series.in_order(len(values)), f"memory [{memory.unit}]", whole, plain, 3)
         _bars(panel, profile.layers, values)
     present = series.families_in(profile.layers)
     canvas.legend(8, 262, [(item.name, item.colour, "s") for item in present])
@@ -60,31 +58,15 @@ def _panel(canvas: Canvas, top: float, height: float, values: Sequence[float]) -
     return Panel(canvas, LEFT, top, PLOT, height, across, linear_axis(values))
 
 
-def _layers_in_a_bar(count: int) -> int:
-    """Return how many neighbours share a bar, which shows the highest of them."""
-    return ceil(_NARROWEST * count / PLOT)
-
-
-def _in_order(count: int) -> str:
-    """Return the name of an axis of layers that has a bar for each, or for some together."""
-    each = _layers_in_a_bar(count)
-    more = f"; a bar: the highest of {each}" if each > 1 else ""
-    return f"{IN_ORDER}{more}"
-
-
 def _bars(panel: Panel, layers: Sequence[LayerProfile], values: Sequence[float]) -> None:
-    each = _layers_in_a_bar(len(values))
-    wide = panel.width * each / len(values)
+    wide = panel.width * series.layers_in_a_bar(len(values)) / len(values)
     gap = min(1.0, wide / 5)
     outlines: dict[str, list[str]] = {}
-    for first in range(0, len(values), each):
-        among = range(first, min(first + each, len(values)))
-        highest = max(among, key=values.__getitem__)
+    for place, highest in series.bars(values):
         tall = panel.height * panel.up.share(values[highest])
         if tall >= _VISIBLE:
-            x = panel.x(first + (each + 1) / 2)
             outlines.setdefault(series.family(layers[highest]).name, []).append(
-                f"M{x:.4g} {panel.top + panel.height:.0f}v-{tall:.3g}",
+                f"M{panel.x(place):.4g} {panel.top + panel.height:.0f}v-{tall:.3g}",
             )
     broad = f' stroke-width="{wide - gap:.2f}"'
     for item in series.families_in(layers):
