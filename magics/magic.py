@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from magics.records.saved import Saved
 
 
+_NOTHING_YET = (
+    "KeyboardInterrupt: %convprofile: interrupted before there was anything to show; "
+    "models are as they were"
+)
+
+
 @magics_class
 class ConvProfileMagics(Magics):
     """The magic."""
@@ -72,6 +78,9 @@ class ConvProfileMagics(Magics):
                 return request.answer({**self.shell.user_ns, **local_ns})
         except Interrupted as interruption:
             return interruption.partial
+        except KeyboardInterrupt as interruption:
+            interruption._render_traceback_ = lambda: [_NOTHING_YET]  # type: ignore[attr-defined]
+            raise
 
     def _shown(self, request: Request, found: Saved | None) -> Saved | None:
         if found is None:  # another process shows it
