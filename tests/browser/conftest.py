@@ -63,6 +63,11 @@ def browser():
         launched.close()
 
 
+RAISED = """() => window.jupyterapp.shell.currentWidget.context.model.toJSON().cells
+    .flatMap(cell => cell.outputs || []).filter(output => output.output_type === "error")
+    .map(output => `${output.ename}: ${output.evalue}`)"""
+
+
 class Lab:
     """A running JupyterLab.
 
@@ -114,12 +119,13 @@ class Lab:
 
     @staticmethod
     def run_all(page):
-        """Run all cells; return whether none raised."""
-        return page.evaluate(OPEN_AND_RUN)
+        """Run all cells; fail with what one raised."""
+        if not page.evaluate(OPEN_AND_RUN):
+            pytest.fail(f"a cell raised: {page.evaluate(RAISED)}")
 
     @staticmethod
     def begin_all(page):
-        """Begin to run all cells; the page's `ran` is the promise of what `run_all` returns."""
+        """Begin to run all cells; the page's `ran` is the promise of whether none raised."""
         page.evaluate(f"() => {{ window.ran = ({OPEN_AND_RUN})(); }}")
 
 

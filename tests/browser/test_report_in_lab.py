@@ -74,7 +74,7 @@ def check_nothing_is_cut_off(page):
 def demo(lab, browser):
     """The demo notebook in Lab, after all of its cells ran."""
     with lab.kernel_for(DEMO), lab.opened(browser, DEMO) as page:
-        assert lab.run_all(page)
+        lab.run_all(page)
         yield page
 
 
