@@ -15,8 +15,9 @@ from timed_profiles import measured, saved, timed
 import magics
 import magics.__main__ as command
 from magics.records import Comparison
+from magics.records.ratio import Ratio
 from magics.records.views import formed
-from magics.renderers.ratio_words import ends
+from magics.renderers.ratio_words import counted, ends
 from magics.studies.compare import compared
 from magics.studies.history import regressions
 
@@ -69,6 +70,15 @@ def test_what_is_slower_is_not_said_to_be_so_because_of_fewer_macs(macs, millise
 )
 def test_an_interval_without_1_never_looks_as_if_it_held_1(low, high, words):
     assert ends(low, high) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(1.0, ""), (2.0, "2.00x fewer bytes"), (0.5, "2.00x more bytes"),
+     (1 / 1.0034, "1.003x more bytes"), (1.00042, "1.0004x fewer bytes")],
+)  # fmt: skip
+def test_a_count_that_differs_never_looks_as_if_it_were_the_same(value, words):
+    assert counted(Ratio(value, value, value), "bytes") == words
 
 
 def test_without_a_sure_difference_nothing_is_explained():
